@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._core.errors import ConfigError, DataError
-from components._core.examples.artifact import SPLITS, Manifest, read_batches, row_count
+from components._core.examples.artifact import SPLITS, Manifest, read_batches, read_row, row_count
 from components._core.suggestions import suggest
 from components._core.types.column_types import to_text
 from components._core.types.identifier_columns import is_named_identifier
@@ -104,51 +104,56 @@ def _split_condition(text: str, columns: list[str]) -> tuple[str, str] | None:
 
 
 def _row_of_test(model: ExplainedModel, examples: Path, place: int) -> ChosenRow:
-    total = row_count(examples, _TEST)
-    if place >= total:
+    row = read_row(examples, _TEST, place)
+    if not row.num_rows:
+        total = row_count(examples, _TEST)
         message = f"there is no row {place} in the test split; it has rows 0 to {total - 1}"
         raise ConfigError(message if total else "the test split has no rows", where=_WHERE)
-    seen = 0
-    for batch in read_batches(examples, _TEST):
-        if place < seen + batch.num_rows:
-            break
-        seen += batch.num_rows
-    return _as_chosen(batch.slice(place - seen, 1), f"row {place} of the test split", model)
+    return _as_chosen(row, f"row {place} of the test split", model)
 
 
 def _row_by_values(model: ExplainedModel, examples: Path, wanted: dict[str, str]) -> ChosenRow:
     text = ", ".join(f"{name}={value}" for name, value in wanted.items())
-    found: list[tuple[str, int, pa.RecordBatch]] = []
-    count = 0
-    for split in SPLITS:
-        seen = 0
-        for batch in read_batches(examples, split):
-            places = np.flatnonzero(_matches(batch, wanted))
-            count += len(places)
-            found += [(split, seen + int(place), batch.slice(int(place), 1)) for place in places[: _MOST_PLACES + 1]]
-            seen += batch.num_rows
+    found = [(split, place) for split in SPLITS for place in _places(examples, split, wanted)]
     if not found:
         message = f"no row has {text}; the rows are those of run {model.examples_run}"
         raise ConfigError(message, where=_WHERE, remedy="look at the value, or give the row: --json-row FILE")
-    if count > 1:
-        places_text = "; ".join(f"{split} row {place}" for split, place, _ in found[:_MOST_PLACES])
-        more = f" and {count - _MOST_PLACES:,} more" if count > _MOST_PLACES else ""
+    if len(found) > 1:
+        places = "; ".join(f"{split} row {place}" for split, place in found[:_MOST_PLACES])
+        more = f" and {len(found) - _MOST_PLACES:,} more" if len(found) > _MOST_PLACES else ""
         remedy = "name another column as well, with --row COLUMN=VALUE again"
-        raise ConfigError(f"{count:,} rows have {text} ({places_text}{more})", where=_WHERE, remedy=remedy)
-    ((split, place, row),) = found
-    return _as_chosen(row, f"{text} (row {place} of the {split} split)", model)
+        raise ConfigError(f"{len(found):,} rows have {text} ({places}{more})", where=_WHERE, remedy=remedy)
+    ((split, place),) = found
+    return _as_chosen(read_row(examples, split, place), f"{text} (row {place} of the {split} split)", model)
+
+
+def _places(examples: Path, split: str, wanted: dict[str, str]) -> Iterator[int]:
+    """Yield the places of the rows that have these values; reads no other columns."""
+    seen = 0
+    for batch in read_batches(examples, split, list(wanted)):
+        yield from (seen + int(place) for place in np.flatnonzero(_matches(batch, wanted)))
+        seen += batch.num_rows
 
 
 def _matches(batch: pa.RecordBatch, wanted: dict[str, str]) -> np.ndarray[Any, Any]:
     matches = np.ones(batch.num_rows, dtype=bool)
     for name, value in wanted.items():
-        texts = to_text(batch.column(batch.schema.get_field_index(name)))
-        matches &= np.asarray(pc.equal(texts, value).fill_null(False))
+        column = batch.column(batch.schema.get_field_index(name))
+        found = pc.equal(to_text(column), value)
+        if pa.types.is_floating(column.type) and (number := _number(value)) is not None:  # 17 is 17.0
+            found = pc.equal(column, number)
+        matches &= np.asarray(found.fill_null(False))
     return matches
 
 
-def _as_chosen(row: pa.RecordBatch, title: str, model: ExplainedModel) -> ChosenRow:
-    table = pa.Table.from_batches([row])
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _as_chosen(table: pa.Table, title: str, model: ExplainedModel) -> ChosenRow:
     inputs = to_request(table, model.model.signature.inputs)["inputs"]
     values = {item["name"]: item["data"][0] for item in inputs}
     label = to_text(table[model.label])[0].as_py() if model.label in table.column_names else None

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
+
 from components._core.report.number_format import MISSING, show
 from components.explain.rank_agreement import COMPARABLE, UNLIKE, RankAgreement
 from pipelines.row_explanation.explained_row import ExplainedRow
@@ -25,9 +27,9 @@ def explanation_lines(found: ExplainedRow) -> list[str]:
 def trace_lines(found: ExplainedRow) -> list[str]:
     """Describe the way of a row: raw values, what preprocessing makes of them, score, answer, parts."""
     lines = [*_wrap(f"{found.model}; {found.row.title}"), "", "1  raw values, as a request has them"]
-    lines += [f"   {_cell(name, _NAME)} {_value(value)}" for name, value in found.values.items()]
+    lines += [_pair(name, value) for name, value in found.values.items()]
     lines += ["", *_transformed_lines(found.transformed), "", "3  what the model answers"]
-    lines += [f"   {_cell(name, _NAME)} {_value(value)}" for name, value in found.outputs.items()]
+    lines += [_pair(name, value) for name, value in found.outputs.items()]
     if found.row.answered is not None:
         then = ", ".join(f"{name} {_value(value)}" for name, value in found.row.answered.items())
         lines += _wrap(f"   then it was answered {then}", "   ", "   ")
@@ -35,16 +37,20 @@ def trace_lines(found: ExplainedRow) -> list[str]:
     return [*lines, "", *_part_lines(found)]
 
 
+def _pair(name: str, value: Any) -> str:
+    return f"   {_cell(name, _NAME)} {_cell(_value(value), WIDTH - _NAME - 4).rstrip()}"
+
+
 def _transformed_lines(transformed: Mapping[str, Any] | None) -> list[str]:
     if transformed is None:
         return ["2  no preprocessing_fn in front: the model prepares the raw values itself"]
     head = f"2  what preprocessing_fn makes of them: {len(transformed)} columns"
-    return [head, *(f"   {_cell(name, _NAME)} {_value(value)}" for name, value in transformed.items())]
+    return [head, *(_pair(name, value) for name, value in transformed.items())]
 
 
 def _score_lines(found: ExplainedRow, indent: str = "") -> list[str]:
     shapley = found.explanation.shapley
-    answer = "" if not found.answer else f"; {_answer(found)}"
+    answer = f"; {_answer(found)}" if found.answer else _label(found)
     return [
         *_wrap(f"score  {found.score:.4f}  {found.explained}{answer}", f"{indent}       ", indent),
         *_wrap(f"base   {shapley.base:.4f}  mean of {shapley.rows} {found.background}", f"{indent}       ", indent),
@@ -52,11 +58,15 @@ def _score_lines(found: ExplainedRow, indent: str = "") -> list[str]:
 
 
 def _answer(found: ExplainedRow) -> str:
-    label = "" if found.row.label is None else f", the label is {found.row.label}"
+    label = _label(found)
     if not found.answer:
         return f"the prediction is {found.score:.6g}{label}"
     by = f" (positive from {show(found.threshold)})" if found.threshold is not None else ""
     return f"answer {found.answer}{by}{label}"
+
+
+def _label(found: ExplainedRow) -> str:
+    return "" if found.row.label is None else f", the label is {found.row.label}"
 
 
 def _part_lines(found: ExplainedRow) -> Iterator[str]:
@@ -126,7 +136,7 @@ def _value(value: Any) -> str:
 
 def _cell(text: str, width: int) -> str:
     text = text if text.isprintable() else json.dumps(text)
-    return f"{text if len(text) <= width else text[: width - 1] + '…':<{width}}"
+    return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
 def _wrap(text: str, following: str = "", first: str = "") -> Sequence[str]:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.cells import cell_len
 from sklearn.linear_model import LogisticRegression
 
 from components._core.errors import ConfigError, DataError, NaruError
@@ -20,9 +22,11 @@ from components._core.examples.artifact import Manifest, split_file
 from components._core.files import write_json
 from components._core.store.ledger import Deployment, append_deployment
 from components._core.store.object_store import absolute_uri, upload
-from components._core.types.artifact_files import ONNX_MODEL
+from components._core.types.artifact_files import ONNX_MODEL, SAMPLE
 from components._core.types.signature import Feature
+from components._frameworks.table import load_model
 from components._predictor.predictor import load
+from components.evaluate.parity_samples import take_sample
 from pipelines.row_explanation.explained_row import ExplainedRow, explain_row
 from pipelines.row_explanation.row_lines import WIDTH, explanation_lines, trace_lines
 from tests.components.tiny_models import write_examples, write_model
@@ -291,10 +295,32 @@ def test_an_older_version_with_another_feature_takes_no_row_of_now_and_a_request
     assert explain(flown, "3", version="4").model == "version 4"
 
 
+def test_a_version_without_a_run_here_is_compared_with_the_rows_that_the_store_keeps(
+    champion: Path, examples: Path, tiny_model: Path, explain: Explain
+) -> None:
+    model = load_model(tiny_model)
+    sample = take_sample(model, examples)
+    assert sample is not None
+    sample.save(champion / ".naru" / "store" / "tiny" / "models" / "1" / "artifacts" / SAMPLE)
+    found = explain(champion, body=body_of(ROW))
+    assert found.background == "test rows kept with the version" and found.explanation.shapley.rows == 60
+    with pytest.raises(ConfigError, match="there are no rows here to choose from"):
+        explain(champion, "3")
+
+
+def test_a_real_number_is_found_however_it_is_written(flown: Path, examples: Path, explain: Explain) -> None:
+    path = split_file(examples, "test", 1)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(3, "noise", pa.array([float(row) for row in range(60)], pa.float32())), path)
+    assert explain(flown, "noise=17").values == explain(flown, "noise=17.0").values == explain(flown, "17").values
+
+
 def test_lines_are_at_most_80_columns_wide_and_json_has_every_part(flown: Path, explain: Explain) -> None:
     found = explain(flown, "17", transformed=True)
-    for lines in (explanation_lines(found), trace_lines(found)):
-        assert max(map(len, lines)) <= WIDTH
+    long = replace(found, values={**found.values, "carrier": "대한항공 " * 40}, outputs={"probability": [0.25] * 40})
+    for one in (found, long):
+        for lines in (explanation_lines(one), trace_lines(one)):
+            assert max(map(cell_len, lines)) <= WIDTH
     printed = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert printed["shapley"]["values"].keys() == printed["raw"].keys() == ROW.keys()
     assert printed["second"]["name"] == "integrated gradients" and printed["agreement"]["features"] == 3

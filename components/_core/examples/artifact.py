@@ -175,6 +175,18 @@ def read_head(examples: Path, split: str, rows: int, columns: list[str] | None =
     return pa.Table.from_batches(batches) if batches else pa.table({})
 
 
+def read_row(examples: Path, split: str, place: int) -> pa.Table:
+    """Return the row at a place of one split, from 0, as a table; an empty one beyond its end. Reads only the row group that it is in."""
+    for path in split_files(examples, split):
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if place < rows:
+                    return file.read_row_group(group).slice(place, 1)
+                place -= rows
+    return pa.table({})
+
+
 def missing_counts(examples: Path, split: str) -> dict[str, int]:
     """Count the missing values of one split by column, from the files' footers."""
     counts: dict[str, int] = {}
