@@ -19,6 +19,8 @@ SPANS = 13
 SOURCE = "data/{span}.parquet"
 LABELS = "labels"
 FIRST_DAY = date(2013, 1, 1)
+DROP = 0.03
+"""By how much the metric must have fallen for the trigger `worse`: less than a week's interval shows, so the monitor's own check may pass."""
 _SETTINGS: dict[str, Any] = {
     "data": {"source": SOURCE, "spans": "all"},
     "serve": {"request_log": {}},
@@ -34,7 +36,7 @@ _SETTINGS: dict[str, Any] = {
         "limits": {"cooldown": "27d"},
         "retrain": {"spans": f"last {SPANS}"},
         "on": [
-            {"name": "worse", "performance": {"drop": 0.03, "windows": "3 of 4", "again": "27d"}},
+            {"name": "worse", "performance": {"drop": DROP, "windows": "3 of 4", "again": "27d"}},
             {
                 "name": "moved",
                 "distribution": {"features": "important", "severity": "fail", "windows": "3 of 4", "again": "27d"},

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from benchmarks.year.flights import Changes
 from benchmarks.year.loop import Week
 from benchmarks.year.policies import Policy, first_of_month
-from benchmarks.year.project import FIRST_DAY, WEEK
+from benchmarks.year.project import DROP, FIRST_DAY, WEEK
 from components._core.report.axes import draw_axes
 from components._core.report.palette import LIGHT, SERIES
 from components._core.report.svg import INK, MUTED, RULE
@@ -18,6 +18,11 @@ from components._core.report.svg import INK, MUTED, RULE
 WIDTH, _HEIGHT = 860, 470
 _LANES = ("traffic", "broken data", "moved", "worse", "runs", "version")
 """What happened, from the bottom up; the metric is drawn above, on the same axis of time."""
+MARKS = (
+    "Dots: weeks in which a check of the monitor failed; rings among *worse*: the metric fell by the drop of the trigger, and the check, which wants "
+    "certainty, did not fail. Among *runs*, triangles: a run that promoted its version; crosses: one that did not; rings: a trigger that was refused."
+)
+"""What the marks mean."""
 _METRIC_FROM, _METRIC_HEIGHT = len(_LANES) + 0.4, 6.0
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -94,8 +99,15 @@ def _draw_metric(axes: Axes, metric: str, policies: list[Policy], end: date) -> 
             markersize=3.5,
             label=label,
         )
+    # small, and far from the right edge: a reader's font may be a tenth wider than that it is measured with here
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, handlelength=2.2, columnspacing=1.4, borderpad=0.2
+        loc="lower left",
+        bbox_to_anchor=(-0.1, 1.0),
+        ncols=3,
+        fontsize=11,
+        handlelength=2.0,
+        columnspacing=1.2,
+        borderpad=0.2,
     )
     steps = round((high - low) / 0.02)
     for step in range(steps + 1):
@@ -118,6 +130,8 @@ def _draw_lanes(axes: Axes, weeks: list[Week]) -> Iterator[tuple[float, str]]:
         for lane, kinds in ((1, ("invariant",)), (2, ("skew", "drift")), (3, ("performance",))):
             if failing(week, kinds):
                 axes.plot([x + 3.5], [lane + 0.4], marker="o", markersize=6, color=LIGHT["bad"], linestyle="none")
+            elif lane == 3 and fell(week):
+                _draw_ring(axes, x + 3.5, lane + 0.4, LIGHT["bad"])
     _draw_runs(axes, weeks)
     axes.text(_x(weeks[0].begin) - 2, 5.4, "trains version 1", ha="right", va="center", fontsize=11, color=MUTED)
     for version, since, until in _served(weeks):
@@ -135,11 +149,28 @@ def failing(week: Week, kinds: tuple[str, ...]) -> list[str]:
     )
 
 
+def fell(week: Week) -> bool:
+    """Return whether a window that was judged then has a metric that is worse by the drop of the trigger."""
+    return any(
+        check.baseline - check.measured >= DROP
+        for window in week.windows
+        if window.version == week.version
+        for check in window.checks
+        if check.kind == "performance" and check.measured is not None and check.baseline is not None
+    )
+
+
+def _draw_ring(axes: Axes, x: float, y: float, colour: str) -> None:
+    axes.plot([x], [y], marker="o", markersize=6, color=colour, fillstyle="none", linestyle="none", markeredgewidth=1.4)
+
+
 def _draw_runs(axes: Axes, weeks: list[Week]) -> None:
     for week in weeks:
+        x = _x(week.begin) + 7
         for record in week.records:
+            if record.state == "refused":
+                _draw_ring(axes, x, 4.4, MUTED)
             if record.state == "ended":
-                x = _x(week.begin) + 7
                 shape, colour = ("^", LIGHT["good"]) if record.promoted else ("x", LIGHT["care"])
                 axes.plot([x], [4.4], marker=shape, markersize=8, color=colour, linestyle="none", markeredgewidth=2)
 

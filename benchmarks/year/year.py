@@ -11,7 +11,7 @@ from benchmarks.year.flights import Changes
 from benchmarks.year.loop import Costs, Loop, Say, Week, train_first
 from benchmarks.year.policies import Policy, first_of_month, other_policies, served_policy
 from benchmarks.year.project import write_project
-from benchmarks.year.timeline import as_file, draw_year
+from benchmarks.year.timeline import MARKS, as_file, draw_year
 from components._core.files import write_json, write_text
 from components._core.report.html import write_page
 from components._core.report.page import Page
@@ -111,7 +111,7 @@ def keep_results(year: Year) -> None:
     picture = (
         "![The metric of three policies, and below it versions, runs, alarms and traffic, week by week](docs/year.svg)"
     )
-    _renew_block(_ROOT / "README.md", [picture, "", *_table(year, [])])
+    _renew_block(_ROOT / "README.md", [picture, "", MARKS, "", *_table(year, [])])
     months = sorted(year.policies[0].by_month)
     used = sum(year.costs.processor.values())
     took = f"It took {used:.0f} processor seconds and {sum(year.costs.wall.values()):.0f} s by the clock."
@@ -157,7 +157,7 @@ def _make_page(year: Year) -> Page:
     page.figure(
         "The year",
         _draw(year),
-        "Dots: weeks in which a check failed. Triangles: a run that promoted its version; crosses: one that did not.",
+        MARKS.replace("*", ""),
     )
     columns = ["retrained", "runs", year.metric, *(f"{first_of_month(month):%b}" for month in months)]
     page.table(

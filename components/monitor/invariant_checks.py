@@ -3,11 +3,15 @@
 An invariant breaks when its share of the rows is above the largest of the reference by half a percent of the rows, and not by chance: the
 exact binomial test, and where the share differs between days of training by more than chance also the tail of those differences. A
 distance over all cells would drown it.
+
+A few days say little of how usual a record is: with fewer than `FEWEST_BLOCKS` numbers out of range are also held against the records of all
+numbers together, and are a warning at most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +25,7 @@ from components._core.monitoring.tail_probabilities import (
     binomial_upper_bound,
     gamma_tail,
 )
+from components.monitor.calibration import FEWEST_BLOCKS
 from components.monitor.monitor_check import MINOR_IMPORTANCE, MonitorCheck, MovedCell
 
 _FLOOR = 0.005
@@ -60,6 +65,7 @@ def judge_invariants(
         for broken, cells in column.bins.invariants.items()
     ]
     level = alpha / max(len(wanted), 1)  # of C. Bonferroni, 1936: what breaks in earnest is far below it
+    records = _records_of_few_days(reference)
     found = []
     for name, column, broken, cells in wanted:
         label, importance = f"{broken}: {name}", reference.importances.get(name)
@@ -68,8 +74,47 @@ def judge_invariants(
             check = Check(label, "no_baseline", reason=f"{name}: fewer than {min_rows} rows")
             found.append(MonitorCheck(check, "invariant", name, importance))
         else:
-            found.append(_judge_one(label, name, column, counted, broken, cells, importance, level))
+            found.append(_judge_one(label, name, column, counted, broken, cells, importance, level, records))
     return found
+
+
+@dataclass(frozen=True)
+class _Records:
+    """How much of a day of training is out of the range of its other days, over all numbers.
+
+    Attributes:
+        mean: Mean share of the rows.
+        variance: Variance, between days and features.
+    """
+
+    mean: float
+    variance: float
+
+    def tail(self, shares: _Floats, share: float, window: int) -> float:
+        """Return the probability of a share in a window of so many days, of a feature that has these shares on the days of training.
+
+        By a gamma distribution with the moments of the feature, moderated by those of all numbers as far as its days are fewer than
+        `FEWEST_BLOCKS` (G. Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004).
+        """
+        days = len(shares)
+        own = float(np.var(shares, ddof=1)) if days > 1 else self.variance
+        mean = (days * float(shares.mean()) + FEWEST_BLOCKS * self.mean) / (days + FEWEST_BLOCKS)
+        of_day = (days * own + FEWEST_BLOCKS * self.variance) / (days + FEWEST_BLOCKS)
+        variance = of_day * (1 / window + 1 / (days + FEWEST_BLOCKS))
+        return gamma_tail(share, mean, variance) if mean > 0 and variance > 0 else 0.0
+
+
+def _records_of_few_days(reference: MonitoringReference) -> _Records | None:
+    """Return how usual records are, where training has fewer days than would say it of each feature; else None."""
+    shares = [
+        column.novel / np.maximum(column.blocks.sum(axis=1), 1)
+        for column in reference.features.values()
+        if "range" in column.bins.invariants and len(column.novel)
+    ]
+    if not shares or len(shares[0]) >= FEWEST_BLOCKS:
+        return None
+    pooled = np.concatenate(shares)
+    return _Records(float(pooled.mean()), float(np.var(pooled)))
 
 
 def _judge_one(
@@ -81,6 +126,7 @@ def _judge_one(
     cells: tuple[int, ...],
     importance: float | None,
     level: float,
+    records: _Records | None,
 ) -> MonitorCheck:
     now: CountVector = np.sum(days, axis=0)
     sizes = column.blocks.sum(axis=1)
@@ -93,14 +139,19 @@ def _judge_one(
         worst = max(days, key=lambda day: int(day[list(cells)].sum()))
         _, rest, most_of_rest, p_of_rest, _ = _measure(now - worst, cells, usual, sizes)
         alarms = rest > most_of_rest + _FLOOR and p_of_rest < level
+    is_uncertain = broken == "range" and len(column.blocks) < FEWEST_BLOCKS
+    if alarms and records is not None and broken == "range":
+        p = max(p, records.tail(usual / np.maximum(sizes, 1), share, len(days)))
+        alarms = p < level
     is_minor = importance is not None and importance < MINOR_IMPORTANCE
-    status: Status = "pass" if not alarms else "warn" if is_minor else "fail"
+    status: Status = "pass" if not alarms else "warn" if is_minor or is_uncertain else "fail"
     labels, trained = column.bins.labels(), column.total
     place = max(cells, key=lambda cell: int(now[cell]))
     cell = MovedCell(place, labels[place], float(trained[place] / max(trained.sum(), 1)), float(now[place] / rows))
     reason = f"{name} {_DESCRIPTIONS[broken]} in {share:.1%} of the rows, at most {most:.1%} in training"
     check = Check(label, status, share, most + _FLOOR, most, rows, reason if alarms else "")
-    return MonitorCheck(check, "invariant", name, importance, p, None, cell if alarms else None)
+    is_calibrated = False if is_uncertain else None
+    return MonitorCheck(check, "invariant", name, importance, p, is_calibrated, cell if alarms else None)
 
 
 def _measure(

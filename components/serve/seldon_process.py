@@ -69,7 +69,7 @@ def serve(options: argparse.Namespace, admission: AdmissionControl, intake: Labe
     threshold = Reference.load(options.model).threshold
     component = NaruComponent(options.name, options.version, signature, admission, options.limits, threshold)
     worker = _worker(options, component, intake)
-    with ThreadPoolExecutor(1) as loader, _grpc_server(options, component) as grpc_server:
+    with ThreadPoolExecutor(1) as loader, _grpc_server(options, component, intake) as grpc_server:
         loading = loader.submit(load_served, options.model, options.limits.rows)
         loading.add_done_callback(lambda loaded: _announce(loaded, component, worker, grpc_server, options))
         if options.while_stdin:
@@ -91,7 +91,7 @@ def _announce(
 
 
 @contextmanager
-def _grpc_server(options: argparse.Namespace, component: NaruComponent) -> Iterator[Any]:
+def _grpc_server(options: argparse.Namespace, component: NaruComponent, intake: LabelIntake | None) -> Iterator[Any]:
     """Make a server, to be started when the model is loaded; after the `with` block it answers pending requests and stops."""
     limits: Limits = options.limits
     threads = ThreadPoolExecutor(options.max_concurrency + _SPARE_THREADS)
@@ -103,7 +103,7 @@ def _grpc_server(options: argparse.Namespace, component: NaruComponent) -> Itera
         ("grpc.server_handshake_timeout_ms", int(1_000 * limits.head_seconds)),
     ]
     server = grpc.server(threads, options=grpc_options)
-    server.add_generic_rpc_handlers(NaruServicer(component, limits).handlers())
+    server.add_generic_rpc_handlers(NaruServicer(component, limits, intake).handlers())
     server.add_insecure_port(f"{options.host}:{options.grpc_port}")
     try:
         yield server

@@ -4,7 +4,8 @@ The protobuf library that seldon-core 1.17 needs is written in Python: it makes 
 recurses as deep as the message is nested, and prints a traceback where that is too deep. This reader has limits.
 
 It reads `meta.puid`, `jsonData`, and `data` with `names` and `ndarray` (prediction.proto, google/protobuf/struct.proto). Like
-protobuf, it skips other fields.
+protobuf, it skips other fields. Of labels (`Feedback`) it reads the `puid` of request and response, and a `truth` in every form that has
+labels: `data` with `ndarray` or `tensor`, `jsonData` and `strData`, with its `meta.tags`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,28 @@ def read_message(content: bytes, most_values: int, most_depth: int) -> dict[str,
     return record
 
 
+def read_feedback(content: bytes, most_values: int, most_depth: int) -> dict[str, Any]:
+    """Read a `Feedback` message into the form of its JSON: `request` and `response` with `meta`, and `truth`.
+
+    Args:
+        content: The message as it was sent.
+        most_values: Most values, lists and mappings in the truth.
+        most_depth: Deepest nesting of lists and mappings.
+
+    Raises:
+        NotAMessage: When the message is damaged, or exceeds a limit.
+    """
+    reader = _Reader(most_values, most_depth)
+    record: dict[str, Any] = {}
+    for number, kind, value in _fields(memoryview(content)):
+        if kind == _BYTES and number in (1, 2):
+            metas = [part for field, how, part in _fields(value) if (field, how) == (2, _BYTES)]
+            record["request" if number == 1 else "response"] = {"meta": _meta(metas[-1])} if metas else {}
+        elif kind == _BYTES and number == 4:
+            record["truth"] = reader.truth(value)
+    return record
+
+
 def _meta(content: memoryview) -> dict[str, Any]:
     puids = [value for number, kind, value in _fields(content) if (number, kind) == (1, _BYTES)]
     return {"puid": _text(puids[-1])} if puids else {}
@@ -74,6 +97,37 @@ class _Reader:
             elif kind == _BYTES and number in (2, 4):
                 rows = None
         return {"names": names} if rows is None else {"names": names, "ndarray": rows}
+
+    def truth(self, content: memoryview) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        meta: dict[str, Any] = {}
+        for number, kind, value in _fields(content):
+            if kind != _BYTES:
+                continue
+            if number == 2:
+                meta = {**_meta(value), "tags": self._entries(value, 2, 1)}
+            elif number in (3, 4, 5, 6, 7):  # a oneof: the last one counts
+                found = {}
+                if number == 3:
+                    found = {"data": self._table_or_tensor(value)}
+                elif number == 5:
+                    found = {"strData": _text(value)}
+                elif number == 6:
+                    found = {"jsonData": self.value(value, 1)}
+        return {**found, "meta": meta} if meta else found
+
+    def _table_or_tensor(self, content: memoryview) -> dict[str, Any]:
+        tensors = [value for number, kind, value in _fields(content) if (number, kind) == (2, _BYTES)]
+        return {"tensor": {"values": self._numbers(tensors[-1])}} if tensors else self.table(content)
+
+    def _numbers(self, tensor: memoryview) -> list[float]:
+        """Return the values of a tensor, packed or one by one."""
+        found: list[float] = []
+        for number, kind, value in _fields(tensor):
+            if number == 2 and (kind == _FIXED64 or (kind == _BYTES and len(value) % _DOUBLE.size == 0)):
+                self._take(len(value) // _DOUBLE.size)
+                found += np.frombuffer(value, "<f8").tolist()
+        return found
 
     def value(self, content: memoryview, depth: int) -> Any:
         self._take(1)
@@ -103,9 +157,13 @@ class _Reader:
         return [self.value(value, depth) for number, kind, value in _fields(content) if (number, kind) == (1, _BYTES)]
 
     def _mapping(self, content: memoryview, depth: int) -> dict[str, Any]:
+        return self._entries(content, 1, depth)
+
+    def _entries(self, content: memoryview, field: int, depth: int) -> dict[str, Any]:
+        """Return the map that a field has: messages of a key and a value."""
         found: dict[str, Any] = {}
         for number, kind, entry in _fields(content):
-            if (number, kind) == (1, _BYTES):
+            if (number, kind) == (field, _BYTES):
                 name, value = "", None
                 for part, how, held in _fields(entry):
                     if (part, how) == (1, _BYTES):

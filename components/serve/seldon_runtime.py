@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any
 
@@ -34,10 +34,11 @@ from components._core.types.tasks import TASKS
 from components._predictor.predictor import Predictor
 from components._predictor.refusals import Code, Refusal
 from components.serve.admission import AdmissionControl
+from components.serve.label_intake import LabelIntake
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
 from components.serve.request_log import AnsweredRequest
-from components.serve.seldon_protobuf import NotAMessage, read_message
+from components.serve.seldon_protobuf import NotAMessage, read_feedback, read_message
 
 Columns = dict[str, list[Any]]
 
@@ -91,6 +92,7 @@ class NaruComponent(SeldonComponent):
         self._texts = [feature.name for feature in signature.inputs if feature.type.is_text]
         self._limits, self._bounds = limits, Bounds(limits, len(signature.accepted))
         self._most_values = (limits.rows + _ROOM) * (2 * len(signature.accepted) + 4)
+        self._most_labels = 4 * (limits.rows + _ROOM)
         self.predictor: Predictor | None = None
         self.ending = False
         self._signature = signature
@@ -144,11 +146,36 @@ class NaruComponent(SeldonComponent):
         puid = _puid_of(message)
         self._bounds.check_id(puid)
         outputs = self.answer(message, puid, over_grpc=True)
+        return self._to_message(puid, {name: values.tolist() for name, values in outputs.items()})
+
+    def take_labels_message(self, content: bytes, intake: LabelIntake) -> Any:
+        """Take the labels of a `Feedback` message over gRPC; returns the answer.
+
+        Args:
+            content: The bytes of the message.
+            intake: Takes the labels.
+
+        Raises:
+            Refusal: With a status and a message that may go to the client; no label is taken then.
+        """
+        with intake.counted(), intake.admission.hold():
+            if len(content) > intake.rules.body_bytes:
+                raise Refusal(
+                    "too_large", f"the message is too long; at most {intake.rules.body_bytes} bytes are allowed"
+                )
+            try:
+                message = read_feedback(content, self._most_labels, self._limits.json_depth)
+            except NotAMessage as error:
+                raise Refusal("wrong_shape", str(error)) from None
+            puid, taken = intake.take_truth(message)
+        return self._to_message(puid, {"labels": taken})
+
+    def _to_message(self, puid: str, values: dict[str, Any]) -> Any:
         answer = prediction_pb2.SeldonMessage()
         answer.meta.puid = puid
         for name, text in self._tags.items():
             answer.meta.tags[name].string_value = text
-        answer.jsonData.struct_value.update({name: values.tolist() for name, values in outputs.items()})
+        answer.jsonData.struct_value.update(values)
         return answer
 
     def answer(self, message: Any, puid: str, over_grpc: bool = False) -> dict[str, np.ndarray[Any, Any]]:
@@ -215,15 +242,16 @@ class NaruComponent(SeldonComponent):
 class NaruServicer:
     """The component over gRPC, where a refusal is a gRPC status instead of a successful answer.
 
-    Of seldon-core's services `Seldon` and `Model` it has only predictions and metadata, and no feedback.
+    Of seldon-core's services `Seldon` and `Model` it has only predictions and metadata, and `SendFeedback` where labels are taken.
 
     Args:
         component: The component that answers requests.
         limits: Limits of one message.
+        intake: Takes posted labels; None: there is no `SendFeedback`.
     """
 
-    def __init__(self, component: NaruComponent, limits: Limits) -> None:
-        self._component, self._limits = component, limits
+    def __init__(self, component: NaruComponent, limits: Limits, intake: LabelIntake | None = None) -> None:
+        self._component, self._limits, self._intake = component, limits, intake
         self._metadata = json_to_seldon_model_metadata(init_metadata(component))
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
@@ -234,18 +262,32 @@ class NaruServicer:
         metadata = grpc.unary_unary_rpc_method_handler(
             lambda *_: self._metadata, response_serializer=prediction_pb2.SeldonModelMetadata.SerializeToString
         )
+        feedback = grpc.unary_unary_rpc_method_handler(
+            self._take_labels, response_serializer=prediction_pb2.SeldonMessage.SerializeToString
+        )
+        shared = {"Predict": predict, **({"SendFeedback": feedback} if self._intake else {})}
         return [
-            grpc.method_handlers_generic_handler(f"{_PACKAGE}.Seldon", {"Predict": predict, "ModelMetadata": metadata}),
-            grpc.method_handlers_generic_handler(f"{_PACKAGE}.Model", {"Predict": predict, "Metadata": metadata}),
+            grpc.method_handlers_generic_handler(f"{_PACKAGE}.Seldon", {**shared, "ModelMetadata": metadata}),
+            grpc.method_handlers_generic_handler(f"{_PACKAGE}.Model", {**shared, "Metadata": metadata}),
         ]
 
     def _predict(self, content: bytes, context: Any) -> Any:
+        return self._answer(lambda: self._predict_message(content), context)
+
+    def _take_labels(self, content: bytes, context: Any) -> Any:
+        intake = self._intake
+        return self._answer(lambda: intake and self._component.take_labels_message(content, intake), context)
+
+    def _predict_message(self, content: bytes) -> Any:
+        if len(content) > self._limits.body_bytes:
+            raise NotAMessage(
+                f"the message is larger than {self._limits.body_bytes:,} bytes; send fewer rows in one request"
+            )
+        return self._component.predict_message(content)
+
+    def _answer(self, answer: Callable[[], Any], context: Any) -> Any:
         try:
-            if len(content) > self._limits.body_bytes:
-                raise NotAMessage(
-                    f"the message is larger than {self._limits.body_bytes:,} bytes; send fewer rows in one request"
-                )
-            return self._component.predict_message(content)
+            return answer()
         except NotAMessage as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Refusal as refusal:

@@ -72,7 +72,7 @@ def prune(projects: Projects = None) -> None:
 def submit(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     pipeline: Annotated[
-        str, typer.Option(help="Which of the project's pipelines: training, prediction, monitoring or watch.")
+        str, typer.Option(help="Which of the project's pipelines: training, prediction, monitoring, feedback or watch.")
     ] = "training",
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter, by its name in the KFP UI.")
@@ -140,7 +140,7 @@ def open_server(projects: list[Path], kind: str = "") -> Iterator[tuple[Server, 
     server = Server(KfpClient(connection))
     with read_desired_pipelines(find_projects(projects), connection, kinds) as desired:
         if kind and not desired:
-            remedy = "a project has monitoring with serve.request_log or monitor, and watch with triggers.on"
+            remedy = "a project has monitoring with serve.request_log or monitor, feedback with feedback, watch with triggers.on"
             raise ConfigError(f"the project has no pipeline {kind!r}", where=str(projects[0]), remedy=remedy)
         for remark in dict.fromkeys(remark for one in desired for remark in one.remarks):
             typer.echo(f"naru: {remark}", err=True)

@@ -42,15 +42,18 @@ def test_a_server_takes_no_labels_unless_the_section_opens_it(feedback: dict[str
 def test_a_pod_reads_the_monitors_results_where_its_keys_open_the_store() -> None:
     told = arguments(project(LOG), "s3://naru")
     assert told[told.index("--monitoring") + 1] == "s3://naru/flights/monitoring"
+    assert told[told.index("--triggers") + 1] == "s3://naru/flights/triggers"
     in_s3 = project({"request_log": {"uri": "s3://logs/flights"}})
     assert "--monitoring" not in arguments(in_s3, "gs://naru"), "keys AWS_* open no other store"
     assert "--monitoring" not in arguments(project({}), "s3://naru"), "without a log nothing is monitored"
 
 
-def test_on_a_laptop_the_results_are_in_its_store() -> None:
+def test_on_a_laptop_results_and_decisions_are_in_its_store() -> None:
     assert monitoring_arguments(project(LOG), "file:///srv/.naru/store") == [
         "--monitoring",
         "file:///srv/.naru/store/flights/monitoring",
+        "--triggers",
+        "file:///srv/.naru/store/flights/triggers",
     ]
 
 

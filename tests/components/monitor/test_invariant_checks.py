@@ -9,6 +9,7 @@ from components._core.monitoring.counts import Counts
 from components._core.monitoring.feature_bins import number_bins
 from components._core.monitoring.reference import Column, MonitoringReference
 from components.monitor.invariant_checks import judge_invariants, stretch_tail, usual_maximum
+from components.monitor.monitor_check import MonitorCheck
 
 BINS = number_bins(np.arange(100.0), "float32")
 ROWS = 500
@@ -94,3 +95,57 @@ def test_differences_that_chance_makes_have_no_tail():
     assert stretch_tail(np.zeros(100, dtype=int), sizes, ROWS, 0.02) == 0.0
     bursts = np.where(random.random(100) < 0.1, 100, 0)
     assert 0.05 < stretch_tail(bursts, sizes, ROWS, 0.1) < 0.2
+
+
+def few_days(random: np.random.Generator, features: int, days: int, often: float) -> MonitoringReference:
+    """A reference of a few days: each number is out of the range of the other days on some, with up to a third of its rows."""
+    columns = {}
+    for feature in range(features):
+        novel = np.array([day_of_records(random, often) for _ in range(days)])
+        columns[f"x{feature}"] = Column(BINS, blocks_with(0, [0] * days), novel)
+    return MonitoringReference("day", (), columns)
+
+
+def day_of_records(random: np.random.Generator, often: float) -> int:
+    return int(ROWS * random.uniform(0.02, 0.33)) if random.random() < often else 0
+
+
+def out_of_range(reference: MonitoringReference, days: list[list[int]]) -> list[MonitorCheck]:
+    """The range checks of a window: out-of-range rows of each feature, day by day."""
+    counts = []
+    for day in days:
+        cells = {}
+        for name, count in zip(reference.features, day, strict=True):
+            cells[name] = np.zeros(BINS.size, dtype=np.int64)
+            cells[name][0], cells[name][1] = count, ROWS - count
+        counts.append(Counts(rows=ROWS, cells=cells))
+    found = judge_invariants(reference, counts, 0.01, 50)
+    return [check for check in found if check.check.name.startswith("range")]
+
+
+@pytest.mark.parametrize("length", [1, 7])
+@pytest.mark.parametrize("days", [3, 9])
+def test_records_are_usual_where_other_numbers_have_them_and_training_has_few_days(days: int, length: int) -> None:
+    """Weather: each day has some number out of the range of all days that training happens to have."""
+    random, alarmed = np.random.default_rng([days, length]), 0
+    for _ in range(60):
+        reference = few_days(random, 8, days, 0.25)
+        window = [[day_of_records(random, 0.25) for _ in range(8)] for _ in range(length)]
+        alarmed += any(check.alarms for check in out_of_range(reference, window))
+    assert alarmed <= 2, "by the days of each number alone a fifth to four fifths of the windows would"
+
+
+@pytest.mark.parametrize("days", [3, 9])
+def test_numbers_out_of_range_of_few_quiet_days_are_a_warning_that_says_that_it_is_not_calibrated(days: int) -> None:
+    reference = few_days(np.random.default_rng(1), 4, days, 0.0)
+    (own, *others) = out_of_range(reference, [[ROWS // 20, 0, 0, 0]])
+    assert (own.check.status, own.calibrated) == ("warn", False)
+    assert not [check for check in others if check.alarms]
+
+
+def test_ten_days_are_judged_by_each_number_alone() -> None:
+    reference = few_days(np.random.default_rng(2), 4, 10, 0.25)
+    quiet = next(name for name, column in reference.features.items() if not column.novel.any())
+    found = out_of_range(reference, [[ROWS // 20 if name == quiet else 0 for name in reference.features]])
+    (own,) = [check for check in found if check.feature == quiet]
+    assert (own.check.status, own.calibrated) == ("fail", None)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from google.protobuf import json_format, struct_pb2
 
-from components.serve.seldon_protobuf import NotAMessage, read_message
-from tests.components.serve.conformance.seldon_messages import SeldonMessage
+from components.serve.seldon_protobuf import NotAMessage, read_feedback, read_message
+from tests.components.serve.conformance.seldon_messages import Feedback, SeldonMessage
 
 VALUES: list[Any] = [
     1.0,
@@ -138,3 +138,56 @@ def test_protobuf_agrees_on_one_value_of_each_kind() -> None:
         content = written({"jsonData": {"x": value}})
         parsed = struct_pb2.Value.FromString(SeldonMessage.FromString(content).jsonData.SerializeToString())
         assert json_format.MessageToDict(parsed) == read(content)["jsonData"]
+
+
+def feedback(truth: Any = None, response: str = "", request: str = "", row: float | None = None) -> Any:
+    """A `Feedback` message; a list of numbers that is no JSON is a tensor."""
+    message = Feedback(reward=1.0)
+    for name, puid in (("response", response), ("request", request)):
+        if puid:
+            getattr(message, name).meta.puid = puid
+    if truth is not None:
+        json_format.ParseDict(truth, message.truth)
+    if row is not None:
+        message.truth.meta.tags.add(key="row").value.number_value = row
+    return message
+
+
+TRUTHS: dict[str, dict[str, Any]] = {
+    "a list": {"data": {"ndarray": [1.0, None, 0.0]}},
+    "rows of one": {"data": {"ndarray": [["late"], ["on time"]]}},
+    "a tensor": {"data": {"tensor": {"shape": [3], "values": [1.0, 0.0, 0.5]}}},
+    "json": {"jsonData": [1.0, "late", None]},
+    "one text": {"strData": "late"},
+}
+
+
+@pytest.mark.parametrize("form", TRUTHS)
+def test_labels_are_read_as_their_json_says_with_the_answers_id_and_row(form: str) -> None:
+    content = feedback(TRUTHS[form], response="a", request="b", row=2).SerializeToString()
+    found = read_feedback(content, 1_000, 32)
+    assert (found["response"], found["request"]) == ({"meta": {"puid": "a"}}, {"meta": {"puid": "b"}})
+    truth = found["truth"]
+    assert truth.pop("meta") == {"tags": {"row": 2.0}}
+    if "tensor" in truth.get("data", {}):
+        assert truth["data"]["tensor"]["values"] == TRUTHS[form]["data"]["tensor"]["values"]
+    elif "data" in truth:
+        assert truth["data"]["ndarray"] == TRUTHS[form]["data"]["ndarray"]
+    else:
+        assert truth == TRUTHS[form]
+
+
+def test_a_feedback_message_without_labels_or_ids_has_neither() -> None:
+    assert read_feedback(feedback().SerializeToString(), 1_000, 32) == {}
+
+
+def test_more_labels_than_allowed_and_damaged_messages_are_refused() -> None:
+    for truth in (TRUTHS["a list"], TRUTHS["a tensor"]):
+        with pytest.raises(NotAMessage, match="more than 2 values"):
+            read_feedback(feedback(truth).SerializeToString(), 2, 32)
+    whole = feedback(TRUTHS["json"], response="a").SerializeToString()
+    for length in range(1, len(whole)):
+        try:
+            read_feedback(whole[:length], 1_000, 32)
+        except NotAMessage:
+            continue

@@ -12,8 +12,9 @@ import pytest
 
 from components.deploy.targets.local.server_process import free_port
 from tests.components.serve.conformance.conftest import Kind, Served, ready_line
+from tests.components.serve.conformance.seldon_messages import Feedback
 from tests.components.serve.conformance.test_answers import OF_AN_EXCEPTION, times
-from tests.components.serve.conformance.wires import Refused, Rest
+from tests.components.serve.conformance.wires import Refused, Rest, SeldonGrpc
 from tests.components.serve.conftest import Make
 from tests.components.serve.test_request_log import logged, wait_until
 
@@ -114,3 +115,26 @@ def test_sigterm_writes_labels_that_wait(kind: Kind, model: Make, tmp_path: Any)
     process.terminate()
     process.communicate(timeout=120)
     assert process.returncode == 0 and [line["id"] for line in logged(tmp_path)] == ["last"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", ["Seldon", "Model"])
+def test_labels_over_grpc_are_taken_as_those_over_http_are(served_seldon: Served, service: str) -> None:
+    wire, answer = served_seldon.grpc, f"over-grpc-{service}"
+    assert isinstance(wire, SeldonGrpc)
+    message = Feedback(reward=1.0)
+    message.response.meta.puid = answer
+    message.truth.data.ndarray.extend(["late", None, "diverted"])
+    before = served_seldon.counters()
+    assert wire.post_labels(message, service) == 3
+    wait_until(lambda: [line for line in logged(served_seldon.labels) if line["id"] == answer])
+    lines = [line for line in logged(served_seldon.labels) if line["id"] == answer]
+    assert [(line["row"], line["label"]) for line in lines] == [(0, "late"), (1, None), (2, "diverted")]
+    message.truth.data.ndarray.extend(["x" * 257])
+    with pytest.raises(Refused, match="over_limit") as caught:
+        wire.post_labels(message, service)
+    assert caught.value.status == 400
+    after = served_seldon.counters()
+    assert after["naru_feedback_labels_total"] - before["naru_feedback_labels_total"] == 3
+    name = next(each for each in after if each.startswith("naru_feedback_refusals_total") and "over_limit" in each)
+    assert after[name] == before[name] + 1 and after["naru_requests_total"] == before["naru_requests_total"]

@@ -186,7 +186,7 @@ def test_grpc_refuses_in_our_words_what_is_too_much(served: Served) -> None:
         wire.ask(times(100_000))
     assert many.value.status == 400
     with pytest.raises(grpc.RpcError) as closed:
-        wire.channel.unary_unary("/seldon.protos.Seldon/SendFeedback")(b"", timeout=30)
+        wire.channel.unary_unary("/seldon.protos.Generic/TransformInput")(b"", timeout=30)
     assert closed.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert wire.ask(ROW).outputs["class"] == ["late"]
 

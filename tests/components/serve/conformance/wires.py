@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from tests.components.serve.conformance.seldon_messages import SeldonMessage
+from tests.components.serve.conformance.seldon_messages import Feedback, SeldonMessage
 
 Rows = dict[str, list[Any]]
 
@@ -230,6 +230,13 @@ class SeldonGrpc(Grpc):
         message.jsonData.struct_value.SetInParent()  # also when there is no feature
         message.jsonData.struct_value.update(rows)
         return self.read(self.call(self.predict, message))
+
+    def post_labels(self, message: Any, service: str = "Seldon") -> int:
+        """Post a `Feedback` message; returns how many labels were taken."""
+        method = self.channel.unary_unary(
+            f"/seldon.protos.{service}/SendFeedback", Feedback.SerializeToString, SeldonMessage.FromString
+        )
+        return int(self.call(method, message).jsonData.struct_value["labels"])
 
     def read(self, answer: Any) -> Answer:
         tags = {tag.key: tag.value.string_value for tag in answer.meta.tags}
