@@ -40,6 +40,8 @@ from components._feedback.typed_values import cast_or_null, fits
 
 _WHERE = "feedback.labels"
 _OWN_KEYS = {f"data.{key}": f"{_WHERE}.{key}" for key in ("source", "format", "sql", "join")}
+_MOST_CLASSES = 1_000
+"""New classes that are counted apart: a wrong column may have one for each label."""
 POSTED_NAMES = "posted/"
 """Prefix of the names of files with posted labels, which the labels' source may have too."""
 _HOUR, _LISTED_AGAIN = timedelta(hours=1), timedelta(days=7)
@@ -298,15 +300,17 @@ class _LabelTable:
         signature = self.settings.signature
         if not signature.classes:
             return np.zeros(len(label), np.bool_)
-        is_unknown = np.asarray(label.is_valid(), np.bool_) & (class_indices(label, signature.classes) == UNKNOWN)
+        is_unknown: Mask = np.asarray(label.is_valid(), np.bool_)
+        is_unknown = is_unknown & (class_indices(label, signature.classes) == UNKNOWN)
         if pa.types.is_boolean(label.type):  # a class of training rows that had 0 and 1
-            is_unknown &= class_indices(label.cast(pa.int8()), signature.classes) == UNKNOWN
+            is_unknown = is_unknown & (class_indices(label.cast(pa.int8()), signature.classes) == UNKNOWN)
         if TASKS[signature.task].takes_positive:
             return is_unknown
         if self.labels is POSTED:  # what strangers post must not stop the join
             return np.zeros(len(label), np.bool_)
         for value in as_text(label).filter(pa.array(is_unknown)).to_pylist():
-            self.counts.new_classes[value] += 1
+            new = self.counts.new_classes
+            new[value if value in new or len(new) < _MOST_CLASSES else "…"] += 1
         return np.zeros(len(label), np.bool_)
 
     def _count_wrong(self, wrong: Sequence[tuple[str, Mask, pa.Array]], size: int, file: str) -> Mask:

@@ -71,8 +71,8 @@ def _describe_labels(report: FeedbackReport, settings: FeedbackSettings) -> list
         lines.append(_line("", f"{count:,} {reason.replace('_', ' ')}, the first: {labels.examples[reason]}"))
     if labels.new_classes:
         value, count = labels.new_classes.most_common(1)[0]
-        others = f"{labels.new_classes.total():,} of classes that the champion does not have, such as {value[:80]!r} ({count:,})"
-        lines.append(_line("", others))
+        new = f"{labels.new_classes.total():,} of classes that the champion does not have, such as {value[:80]!r} ({count:,})"
+        lines.append(_line("", new))
     lines.append(
         _line(
             "joined",

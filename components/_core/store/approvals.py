@@ -220,6 +220,8 @@ def _check_request(record: ApprovalRecord) -> None:
         raise ValueError("its evidence is not that of its digest")
     if datetime.fromisoformat(record.expires).tzinfo is None or not isinstance(record.deployment["model"], str):
         raise ValueError("no time at which it expires, or no model")
+    if not isinstance(record.who, list) or not all(isinstance(name, str) for name in record.who):
+        raise ValueError("who must be a list of names")
 
 
 def _damaged(name: str, error: Exception) -> ServiceError:

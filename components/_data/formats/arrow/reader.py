@@ -49,7 +49,7 @@ def read_rows(
     typed = TypedRows(file, schema, label, reject, cells, tally=tally)
     most, first = batch_rows(len(schema.types)), 1
     with _open(file, tally) as (reader, stream):
-        for batch in reader:
+        for batch in _checked(reader):
             for start in range(0, batch.num_rows, most):
                 part = batch.slice(start, most)
                 yield typed.convert(part, first)
@@ -65,7 +65,7 @@ def preview_file(file: SpanFile) -> Preview | None:
             names = [field.name for field in fields]
             if any(readable_type(field.type) is None for field in fields) or len(set(names)) < len(names):
                 return None
-            batch = next(iter(reader), None)
+            batch = next(_checked(reader), None)
     except DataError:
         return None
     if batch is None:
@@ -82,10 +82,17 @@ def _open(file: SpanFile, tally: FileTally | None = None) -> Iterator[tuple[Any,
         content = _Content(file, opened, tally or FileTally())
         try:
             yield pa.ipc.open_stream(io.BufferedReader(content, _READ_BYTES)), content
-        except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:  # pyarrow's own errors are kinds of these
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # an error of the disk or the network
             raise _damaged(file, str(error).partition("\n")[0]) from None
+
+
+def _checked(reader: Any) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, each checked as a whole: pyarrow reads offsets as they are, and a damaged one would end the process."""
+    for batch in reader:
+        batch.validate(full=True)
+        yield batch
 
 
 class _Content(io.RawIOBase):

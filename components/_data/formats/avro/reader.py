@@ -12,6 +12,7 @@ from typing import Any
 import cramjam
 import fastavro
 import pyarrow as pa
+from fastavro.schema import SchemaParseException
 
 from components._core.errors import DataError
 from components._data.formats.avro import zstandard_blocks
@@ -30,7 +31,7 @@ _MOST_ROWS = 4_096
 """Records at a time: more of Python's own objects would only make its garbage collector slower."""
 _DAMAGED = (
     EOFError, ValueError, OverflowError, IndexError, TypeError, KeyError, AttributeError, MemoryError, RuntimeError, OSError,
-    struct.error, zlib.error, lzma.LZMAError, cramjam.DecompressionError,
+    struct.error, zlib.error, lzma.LZMAError, cramjam.DecompressionError, SchemaParseException,
 )  # fmt: skip
 """What fastavro, and the codecs under it, raise on damaged bytes; `UnicodeDecodeError` is a ValueError."""
 
@@ -98,7 +99,10 @@ def _open(file: SpanFile, stream: Any) -> Any:
 
 def _columns(file: SpanFile, blocks: Any) -> list[Column]:
     named: dict[str, Any] = {}
-    schema = fastavro.parse_schema(blocks.writer_schema, named)
+    try:
+        schema = fastavro.parse_schema(blocks.writer_schema, named)
+    except _DAMAGED as error:
+        raise _damaged(file, "the header", error) from None
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise DataError(
             "has no records", where=file.name, remedy="an Avro table is a file of records with one field a column"

@@ -46,7 +46,7 @@ def open_parquet(file: SpanFile, stream: BinaryIO | None = None) -> Iterator[Any
         try:
             # a buffer: pages are read as they are needed, not a column's whole chunk, which may be as large as the file
             yield pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES, pre_buffer=False)
-        except (OSError, ValueError, RuntimeError) as error:  # pyarrow's own errors are kinds of these
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:  # pyarrow's own errors are kinds of these
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # an error of the disk or the network
             if _UNKNOWN_TYPE in str(error):

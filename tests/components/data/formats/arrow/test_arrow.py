@@ -1,5 +1,7 @@
 import io
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.feather as feather
@@ -79,3 +81,29 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes, mes
     (tmp_path / "t.arrow").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read(str(tmp_path / "t.arrow"), "y", format="arrow")
+
+
+@pytest.mark.parametrize("write", [write_stream, write_file, write_feather])
+def test_a_damaged_byte_is_reported_or_harmless_and_never_ends_the_process(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
+    """Offsets of texts beyond their buffer, sizes of terabytes, a type that the values do not fit."""
+    path = tmp_path / "t.bin"
+    write(path)
+    whole, random = path.read_bytes(), Random(7)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[random.randrange(len(whole))] ^= 1 << random.randrange(8)
+        path.write_bytes(damaged)
+        with suppress(DataError):
+            assert sum(rows.num_rows for rows in read(str(path), "y").values()) <= TABLE.num_rows
+
+
+def test_a_text_whose_offsets_leave_its_buffer_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "t.arrow"
+    table = pa.table({"word": ["aaaa", "bbbb"], "y": [1, 2]})
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    offsets = bytes.fromhex("000000000400000008000000")
+    assert path.read_bytes().count(offsets) == 1
+    path.write_bytes(path.read_bytes().replace(offsets, bytes.fromhex("0000000004000000ffffff7f")))
+    with pytest.raises(DataError, match="cannot be read as Arrow IPC"):
+        read(str(path), "y")

@@ -123,13 +123,14 @@ FIELDS: list[tuple[str, Any]] = [("x", "string"), ("y", "int")]
             r"block 2, after row",
         ),
         (lambda content, ends: content[:40], "the header"),
+        (lambda content, ends: content.replace(b'"name"', b'"n*me"', 1), "the header"),
     ],
-    ids=["cut off", "wrong sync marker", "garbage in a block", "cut off in the header"],
+    ids=["cut off", "wrong sync marker", "garbage in a block", "cut off in the header", "a schema without a name"],
 )
 def test_damage_is_reported_with_file_and_block(tmp_path: Path, spoil: Any, place: str) -> None:
     path = write(tmp_path / "t.avro", FIELDS, ROWS, codec="deflate", sync_interval=4_000)
     path.write_bytes(spoil(path.read_bytes(), block_ends(path)))
-    with pytest.raises(DataError, match=rf"t\.avro, {place}.*: cannot be read as Avro: \w"):
+    with pytest.raises(DataError, match=rf"t\.avro, {place}.*: cannot be read as Avro: ."):
         read_table(path)
 
 
