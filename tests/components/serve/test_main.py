@@ -18,3 +18,13 @@ def test_no_place_for_any_request_is_refused(model: Make, capfd) -> None:
 def test_a_folder_without_a_model_is_refused_before_anything_is_imported(tmp_path: Path, capfd) -> None:
     assert main(["--model", str(tmp_path), "--name", "tiny", "--port", "0"]) == ModelError.exit_code
     assert "holds no model" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--name", "--version"])
+@pytest.mark.parametrize("text", ["a/b", "a\nb", "\x1b[2J", "\udcff"])
+def test_a_name_that_no_url_or_metric_can_hold_is_refused(tmp_path: Path, capfd, option: str, text: str) -> None:
+    names = {"--name": "tiny", "--version": "3", option: text}
+    with pytest.raises(SystemExit) as ended:
+        main(["--model", str(tmp_path), "--port", "0", *(part for pair in names.items() for part in pair)])
+    assert ended.value.code == ConfigError.exit_code
+    assert f"found {text!a}; allowed: printable characters without a slash" in capfd.readouterr().err
