@@ -21,6 +21,7 @@ _BODY_BYTES = 4 * MIB
 _ROOM = 1_000
 _FORM = '{"labels": [{"id": ..., "row": 0, "label": ...}, ...]}, or one of these objects'
 _TRUTH_FORM = '{"response": {"meta": {"puid": ...}}, "truth": {"data": {"ndarray": [...]}}}'
+_MOST_WHOLE = 2**63 - 1
 _DATA_FORMS = ("ndarray", "tensor", "tftensor")
 _SHOWN = 40
 
@@ -222,7 +223,7 @@ def _number(value: Any, where: str) -> int | float:
         is_finite = False
     if not is_finite:
         raise Refusal("not_finite", f"{where}the label is infinite, not a number, or too large")
-    return value
+    return value if abs(value) <= _MOST_WHOLE else float(value)  # readers of the labels have no larger whole numbers
 
 
 def _puid(message: Any) -> Any:

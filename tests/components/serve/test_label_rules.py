@@ -57,6 +57,9 @@ def test_one_label_or_several_with_the_row_zero_where_none_is_named() -> None:
         ("multiclass_classification", ("1", "2", "3"), 4, "4"),
         ("regression", None, 2, 2),
         ("regression", None, -0.5, -0.5),
+        ("regression", None, 2**63 - 1, 2**63 - 1),
+        ("regression", None, 10**300, 1e300),
+        ("regression", None, -(2**63), -(2.0**63)),
     ],
 )
 def test_a_label_of_the_task_is_kept(task: str, classes: tuple[str, ...] | None, given: object, kept: object) -> None:

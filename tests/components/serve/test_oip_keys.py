@@ -23,6 +23,7 @@ def check(body: str) -> None:
 def test_what_the_protocol_has_passes() -> None:
     check(BODY)
     check('{"inputs": [], "outputs": null, "more": null}')  # null says that there is nothing
+    check('{"rows": 1, "inputs": {}}')
     check('{"inputs": [7, null, []], "outputs": {}}')  # MLServer reports these
     check('{"inputs": [], "model_name": "tiny", "model_version": "3"}')
 
