@@ -23,6 +23,7 @@ _SHOWN = 40
 _COMPARED, _COMPARED_LENGTH = 256, 64
 """Bounds on the search for a similar name: known names compared, and length of the unknown one, which the client chooses."""
 _NAMED = 50
+_MOST_DOUBLE = int(np.finfo(np.float64).max)
 _NUMBERS = (np.dtype(np.int64), np.dtype(np.float64))
 """Types of the number vectors that a request is read into."""
 
@@ -129,14 +130,17 @@ def _cast(values: Sequence[Any] | np.ndarray[Any, Any], feature: Feature) -> np.
 
 def _to_float32(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
     _check_types(values, feature, (float, int), "a number")
-    real = np.array(values, dtype=np.float64)  # None becomes NaN
+    try:
+        real = np.array(values, dtype=np.float64)  # None becomes NaN
+    except OverflowError:  # a whole number of more than 308 digits
+        row = next(row for row, value in enumerate(values) if type(value) is int and abs(value) > _MOST_DOUBLE)
+        raise _not_finite(feature, row, values[row]) from None
     if not feature.nullable and (bad := np.flatnonzero(np.isnan(real))).size:
         raise _missing(feature, int(bad[0]))
     with np.errstate(over="ignore"):
         single = real.astype(np.float32)
     if (bad := np.flatnonzero(np.isinf(single))).size:
-        row = int(bad[0])
-        raise Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(values[row])} is not a finite float32")
+        raise _not_finite(feature, int(bad[0]), values[int(bad[0])])
     return single
 
 
@@ -159,7 +163,21 @@ def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
             raise Refusal("wrong_type", f"{feature.name!r}: a text is not UTF-8") from None
     if not feature.nullable and "" in texts:
         raise _missing(feature, list(texts).index(""))
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        row = next(row for row, text in enumerate(texts) if not _is_unicode(text))
+        message = f"{feature.name!r}, row {row}: the text holds half of a surrogate pair, which is no character"
+        raise Refusal("wrong_type", message) from None
     return np.array(texts, dtype=object)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(value: str | bytes | None) -> str:
@@ -187,6 +205,10 @@ def _check_types(values: Sequence[Any], feature: Feature, allowed: tuple[type, .
         return types
     row, value = next((row, value) for row, value in enumerate(values) if type(value) not in (*allowed, type(None)))
     raise Refusal("wrong_type", f"{feature.name!r}, row {row}: {_shown(value)} is not {wanted} ({feature.dtype})")
+
+
+def _not_finite(feature: Feature, row: int, value: Any) -> Refusal:
+    return Refusal("not_finite", f"{feature.name!r}, row {row}: {_shown(value)} is not a finite float32")
 
 
 def _missing(feature: Feature, row: int) -> Refusal:

@@ -36,8 +36,15 @@ def check_finite(outputs: Arrays, inputs: Arrays, ranges: Ranges, request_id: st
             message = (
                 f"the model's {name} is not a finite number in {_rows(rows)}; {_unusual(inputs, ranges, int(rows[0]))}"
             )
-            _log.error("request %s: %s", request_id or "without an id", message)
+            _log.error("request %s: %s", shown_id(request_id), message)
             raise Refusal("model_failed", message)
+
+
+def shown_id(request_id: str) -> str:
+    """Return a request's id for a line of the log: a client chooses it, and must not write lines or escape sequences of its own."""
+    if not request_id:
+        return "without an id"
+    return request_id if request_id.isprintable() else ascii(request_id)
 
 
 def refuse_not_finite(outputs: Arrays, inputs: Arrays, ranges: Ranges) -> dict[int, Refusal]:

@@ -16,7 +16,7 @@ from components._core.types.signature import Signature
 from components._frameworks.contract import Model
 from components._frameworks.table import load_model
 from components._predictor.feature_values import MAX_ROWS, Columns, cast_columns, refuse_rows
-from components._predictor.finite_answers import check_finite, refuse_not_finite
+from components._predictor.finite_answers import check_finite, refuse_not_finite, shown_id
 from components._predictor.interval_model import IntervalModel
 from components._predictor.refusals import Refusal
 from components._predictor.warm_up import warm_up
@@ -86,7 +86,7 @@ class Predictor:
         try:
             outputs = self._model.predict(arrays)
         except ModelError as error:
-            _log.error("request %s: the model failed: %s", request_id or "without an id", error)
+            _log.error("request %s: the model failed: %s", shown_id(request_id), error)
             raise Refusal("model_failed", _FAILED) from None
         check_finite(outputs, arrays, self._ranges, request_id)
         return outputs

@@ -89,8 +89,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--protocol", choices=("v2", "seldon"), default="v2", help="v2 (MLServer) or seldon (seldon-core)"
     )
-    parser.add_argument("--name", required=True, help=f"name of the model; part of the v2 URL: {infer_path('NAME')}")
-    parser.add_argument("--version", default="", help="version that is returned with each answer")
+    parser.add_argument(
+        "--name", type=_name, required=True, help=f"name of the model; part of the v2 URL: {infer_path('NAME')}"
+    )
+    parser.add_argument("--version", type=_version, default="", help="version that is returned with each answer")
     parser.add_argument("--model-sha256", type=_sha256, default="", metavar="HEX", help=_DIGEST_HELP)
     parser.add_argument("--port", type=int, required=True, help="HTTP port")
     parser.add_argument("--grpc-port", type=int, default=0, help="gRPC port; 0: any free port")
@@ -162,6 +164,18 @@ def _add_monitoring(parser: argparse.ArgumentParser) -> None:
         default=EVERY_SECONDS,
         help=f"time between two looks for something newer; default {EVERY_SECONDS:g}",
     )
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("found an empty name")
+    return _version(text)
+
+
+def _version(text: str) -> str:
+    if not text.isprintable() or "/" in text:  # it is a part of URLs and of metrics' labels
+        raise argparse.ArgumentTypeError(f"found {text!a}; allowed: printable characters without a slash")
+    return text
 
 
 def _sha256(text: str) -> str:

@@ -19,8 +19,9 @@ from components._predictor.refusals import STATUS, Refusal
 from components.serve.label_intake import CLOSED, LabelIntake
 from components.serve.limits import KIB, Limits
 from components.serve.oip_bounds import Bounds
-from components.serve.oip_json import Tensor, read_plain, write_answer
-from components.serve.request_body import CODINGS, check_type, codings_of, unpack
+from components.serve.oip_json import Tensor, check_shape, read_plain, write_answer
+from components.serve.oip_keys import check_keys
+from components.serve.request_body import BYTE_ORDER_MARK, CODINGS, check_type, codings_of, unpack
 
 if TYPE_CHECKING:
     from components.serve.mlserver_runtime import NaruRuntime
@@ -103,6 +104,7 @@ class FastPath:
         async with self._runtime.admission.slot() as slot:
             if codings:
                 body = unpack(body, codings, self._limits.body_bytes)
+            body = body.removeprefix(BYTE_ORDER_MARK)
             self._bounds.check_size(body)
             plain = read_plain(body, self._bounds)
             if plain is not None:
@@ -156,14 +158,22 @@ class FastPath:
             return  # MLServer reports where
         if not isinstance(record, dict):
             return
+        check_keys(body, record, {"model_name": self._name, "model_version": self._version})
         self._bounds.check_id(record.get("id"))
         for name in ("inputs", "outputs"):
             if isinstance(tensors := record.get(name), list):
-                self._bounds.check_count(len(tensors))
-                self._bounds.check_names(tensor.get("name") for tensor in tensors if isinstance(tensor, dict))
+                self._bounds.check_count(len(tensors), name)
+                self._check_tensors([tensor for tensor in tensors if isinstance(tensor, dict)])
         parameters = record.get("parameters")
         if isinstance(parameters, dict) and "headers" in parameters:  # MLServer would overwrite it
             raise Refusal("bad_parameter", "parameter 'headers' of the request is not supported; allowed: content_type")
+
+    def _check_tensors(self, tensors: list[dict[str, Any]]) -> None:
+        self._bounds.check_names(tensor.get("name") for tensor in tensors)
+        for tensor in tensors:
+            name, shape = tensor.get("name"), tensor.get("shape")
+            if isinstance(name, str) and isinstance(shape, list):
+                check_shape(name, shape)
 
     async def _pass_on(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Pass the request on to MLServer, with the body unpacked."""

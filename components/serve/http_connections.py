@@ -21,6 +21,7 @@ import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from components.serve.http_refusals import host_violation
 from components.serve.limits import Limits
 
 _HEAD, _BODY, _WORK, _IDLE = range(4)
@@ -32,7 +33,8 @@ ACCEPTED_AT_ONCE = 16
 _LOG_SECONDS = 60.0
 _BODIES = 8
 """Largest bodies that all connections together may hold, in units of `Limits.body_bytes`."""
-_HOST = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
+_CHUNKED = re.compile(rb"(?:[ \t,]|identity)*chunked[ \t,]*", re.IGNORECASE)
+_VERSIONS = ("1.0", "1.1")
 _log = logging.getLogger("naru.serve")
 
 
@@ -386,18 +388,25 @@ class Connection(HttpToolsProtocol):
             size += len(name) + len(value) + 4
             if name == b"content-length" and int(value) > limits.body_bytes:
                 self._refuse_body(int(value))
+            elif name == b"transfer-encoding" and not _CHUNKED.fullmatch(value):
+                # the parser takes `gzip, chunked` for chunked, and the body would be read as it was compressed
+                self._refuse(501, "only the transfer coding chunked is supported (RFC 9112, 6.1)")
         if size > limits.header_bytes:
             self._refuse_head_bytes()
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            self._refuse(505, f"HTTP/{version} is not supported here; send HTTP/1.1")
+        if version == "1.0":
+            self.expect_100_continue = False  # such a client does not know what it would be sent (RFC 9110, 10.1.1)
         self._check_host()
 
     def _check_host(self) -> None:
         hosts = self._hosts
-        if len(hosts) == 1:
-            if hosts[0] != self._known_host and not _HOST.fullmatch(hosts[0]):
-                self._refuse(400, "the Host header is not a valid host")
-            self._known_host = hosts[0]
-        elif hosts or self.parser.get_http_version() == "1.1":
-            self._refuse(400, f"{len(hosts)} Host headers; exactly one is required (RFC 9112, 3.2)")
+        if len(hosts) == 1 and hosts[0] == self._known_host:
+            return
+        if violation := host_violation(hosts, self.parser.get_http_version() == "1.1"):
+            self._refuse(400, violation)
+        self._known_host = hosts[0] if hosts else None
 
     def _refuse_head_bytes(self) -> None:
         limit = self._limits.header_bytes

@@ -11,6 +11,23 @@ too_many_connections     503   no room for another connection
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
+_HOST = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]*")
+
+
+def host_violation(hosts: Sequence[bytes], is_required: bool) -> str:
+    """Say what is wrong with the Host headers of a request; empty: nothing.
+
+    Args:
+        hosts: Their values.
+        is_required: Whether there must be one, as from HTTP/1.1 on.
+    """
+    if len(hosts) > 1 or (is_required and not hosts):
+        return f"{len(hosts)} Host headers; exactly one is required (RFC 9112, 3.2)"
+    return "" if all(map(_HOST.fullmatch, hosts)) else "the Host header is not a valid host"
+
 
 class HttpRefusal(Exception):
     """A request that is refused for its HTTP head or the size of its body.

@@ -14,11 +14,15 @@ from components._core.types.tasks import TASKS
 from components._predictor.refusals import Refusal
 from components.serve.limits import MIB, Limits
 from components.serve.oip_bounds import is_longer
+from components.serve.request_body import BYTE_ORDER_MARK
 
 _BODY_BYTES = 4 * MIB
 """Largest body: 10,000 labels with long ids are 2 MB."""
 _ROOM = 1_000
 _FORM = '{"labels": [{"id": ..., "row": 0, "label": ...}, ...]}, or one of these objects'
+_TRUTH_FORM = '{"response": {"meta": {"puid": ...}}, "truth": {"data": {"ndarray": [...]}}}'
+_MOST_WHOLE = 2**63 - 1
+_DATA_FORMS = ("ndarray", "tensor", "tftensor")
 _SHOWN = 40
 
 
@@ -38,9 +42,15 @@ class LabelRules:
         self._limits = limits
         self._task, self._classes = TASKS[signature.task], signature.classes
         self._are_whole = bool(signature.classes) and all(text.lstrip("-").isdigit() for text in signature.classes)
+        self._are_texts = bool(signature.classes) and not any(map(_is_number, signature.classes))
+        self._by_looks = {_looks(text): text for text in signature.classes}
 
-    def parse(self, body: bytes) -> Any:
+    def parse(self, body: bytes, form: str = _FORM) -> Any:
         """Parse a body that has no more values than the allowed labels have.
+
+        Args:
+            body: The body.
+            form: What it should be, for messages.
 
         Raises:
             Refusal: `too_many_rows` or `wrong_shape`.
@@ -49,11 +59,15 @@ class LabelRules:
         if body.count(b"[") + body.count(b"{") > most + _ROOM or body.count(b",") > 4 * most + _ROOM:
             raise self._too_many(f"more than {most}")
         try:
-            return parse_value(body)
+            return parse_value(body.removeprefix(BYTE_ORDER_MARK))
         except NotJsonError:
-            raise Refusal("wrong_shape", f"the body is not JSON in UTF-8; allowed: {_FORM}") from None
+            raise Refusal("wrong_shape", f"the body is not JSON in UTF-8; allowed: {form}") from None
         except LineError as error:
-            raise Refusal("wrong_shape", f"in the body {error}; allowed: {_FORM}") from None
+            raise Refusal("wrong_shape", f"in the body {error}; allowed: {form}") from None
+
+    def parse_truth(self, body: bytes) -> Any:
+        """Parse the body of a `Feedback` message of Seldon's protocol, for `read_truth`; errors as in `parse`."""
+        return self.parse(body, _TRUTH_FORM)
 
     def read(self, body: bytes) -> list[PostedLabel]:
         """Read the body of `POST /v2/models/NAME/feedback`.
@@ -83,21 +97,20 @@ class LabelRules:
             Refusal: As `read`.
         """
         if not isinstance(message, dict):
-            raise Refusal("wrong_shape", "the body is no object; allowed: response.meta.puid and truth")
+            raise Refusal("wrong_shape", f"the body is no object; allowed: {_TRUTH_FORM}")
         truth = message.get("truth")
         if not isinstance(truth, dict):
             raise Refusal(
                 "wrong_shape",
                 'truth is missing: a label for each row, as in {"data": {"ndarray": [1]}}; a reward is no label',
             )
-        found = {puid for name in ("response", "request") if (puid := _puid(message.get(name))) is not None}
-        if len(found) > 1:
+        found = [puid for name in ("response", "request") if (puid := _puid(message.get(name))) is not None]
+        if len(found) > 1 and found[0] != found[1]:
             raise Refusal("wrong_shape", "response.meta.puid and request.meta.puid are different")
         labels = _truth(truth)
         if len(labels) > self._limits.rows:
             raise self._too_many(str(len(labels)))
-        tags = (truth.get("meta") or {}).get("tags") if isinstance(truth.get("meta") or {}, dict) else None
-        first = tags.get("row", 0) if isinstance(tags, dict) else 0
+        first = _object(_object(truth, "meta", "truth.meta"), "tags", "truth.meta.tags").get("row", 0)
         first = int(first) if isinstance(first, float) and first.is_integer() else first
         self._check_row(first, "truth.meta.tags.row: ")
         answer = self._id(next(iter(found), None), "response.meta.puid: ")
@@ -151,7 +164,8 @@ class LabelRules:
     def _class(self, value: Any, where: str) -> str:
         """Return the text of a class. One that the model does not have may be new, except where there are only two."""
         text = self._class_text(value)
-        if text is None or not text.strip() or not _is_encodable(text):
+        # half of a surrogate pair, and a control character, are not printable
+        if text is None or not text.strip() or not (text in self._classes or text.isprintable()):
             raise Refusal("wrong_type", f"{where}the label must be a class, found {_shown(value)}; {self._allowed()}")
         if is_longer(text, self._limits.name_bytes):
             message = f"{where}the label {text[:_SHOWN]!r}... is too long; at most {self._limits.name_bytes} bytes are allowed"
@@ -161,12 +175,19 @@ class LabelRules:
             raise Refusal(
                 "wrong_type", f"{where}the label {_shown(value)} is no class of this model; {self._allowed()}"
             )
+        known = self._by_looks.get(_looks(text), text)
+        if known != text and text not in self._classes:
+            message = f"{where}the label {_shown(value)} differs from the class {known!r} in case or blanks only; send {known!r}"
+            raise Refusal("wrong_type", message)
         return text
 
     def _class_text(self, value: Any) -> str | None:
+        """Return the text of a value, or None when it is no class: of classes that are words, a number is most likely a place in a list of them."""
         if isinstance(value, bool):
             text = str(value).lower()
-            return text if text in self._classes else str(int(value))
+            value = text if text in self._classes else int(value)
+        if isinstance(value, int | float) and self._are_texts:
+            return None
         if isinstance(value, float) and value.is_integer():
             return str(int(value))
         if isinstance(value, float) and not math.isfinite(value):
@@ -180,6 +201,19 @@ class LabelRules:
         return Refusal("too_many_rows", f"{found} labels in one request; at most {self._limits.rows} are allowed")
 
 
+def _looks(text: str) -> str:
+    """Return what a text looks like, whatever its case and its blanks."""
+    return " ".join(text.casefold().split())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(value: Any, where: str) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refusal("wrong_type", f"{where}the label must be a number or null, found {_shown(value)}")
@@ -189,34 +223,51 @@ def _number(value: Any, where: str) -> int | float:
         is_finite = False
     if not is_finite:
         raise Refusal("not_finite", f"{where}the label is infinite, not a number, or too large")
-    return value
+    return value if abs(value) <= _MOST_WHOLE else float(value)  # readers of the labels have no larger whole numbers
 
 
 def _puid(message: Any) -> Any:
+    """Return the id as it was sent, of whatever type, or None."""
     meta = message.get("meta") if isinstance(message, dict) else None
     puid = meta.get("puid") if isinstance(meta, dict) else None
-    return puid or None if isinstance(puid, str) else None
+    return None if puid == "" else puid
+
+
+def _object(holder: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    found = holder.get(name)
+    if found is not None and not isinstance(found, dict):
+        raise Refusal("wrong_shape", f"{where} must be an object, found {_shown(found)}")
+    return found or {}
 
 
 def _truth(truth: Mapping[str, Any]) -> list[Any]:
-    """Return the labels of a `truth`, in the forms of a `SeldonMessage`."""
-    data = truth.get("data")
-    values: Any
-    if "jsonData" in truth:
-        values = truth["jsonData"]
-    elif "strData" in truth:
-        values = truth["strData"]
-    elif isinstance(data, dict) and "ndarray" in data:
-        values = data["ndarray"]
-    elif isinstance(data, dict) and isinstance(data.get("tensor"), dict) and "values" in data["tensor"]:
-        values = data["tensor"]["values"]
-    else:
+    """Return the labels of a `truth`, in one of the forms of a `SeldonMessage`."""
+    data = _object(truth, "data", "truth.data")
+    forms = {f"data.{name}": data[name] for name in _DATA_FORMS if data.get(name) is not None}
+    # a null is a label here: there will never be one
+    forms |= {name: truth[name] for name in ("jsonData", "strData", "binData") if name in truth}
+    if len(forms) > 1:
+        raise Refusal("wrong_shape", f"truth has {' and '.join(forms)}; send one of them")
+    form, values = next(iter(forms.items()), ("", None))
+    if form == "data.tensor":
+        values = _tensor_values(values)
+    elif form not in ("data.ndarray", "jsonData", "strData"):
         raise Refusal("wrong_shape", "truth has neither jsonData, strData nor data with ndarray or tensor")
     labels = values if isinstance(values, list) else [values]
     labels = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in labels]
     if not labels or any(isinstance(each, list | dict) for each in labels):
         raise Refusal("wrong_shape", "truth must be a list with one label for each row")
     return labels
+
+
+def _tensor_values(tensor: Any) -> Any:
+    values = tensor.get("values") if isinstance(tensor, dict) else None
+    if not isinstance(values, list):
+        raise Refusal("wrong_shape", 'truth.data.tensor must be {"shape": [rows], "values": [...]}')
+    if tensor.get("shape", [len(values)]) not in ([len(values)], [len(values), 1]):
+        message = f"truth.data.tensor has shape {_shown(tensor['shape'])} and {len(values)} values; send one label for each row"
+        raise Refusal("wrong_shape", message)
+    return values
 
 
 def _is_encodable(text: str) -> bool:

@@ -6,7 +6,6 @@ as if the server were busy. Its metadata, health and repository calls are kept.
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,22 +16,22 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from grpc import aio
 from mlserver.grpc import dataplane_pb2 as pb
-from mlserver.grpc.dataplane_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from mlserver.grpc.model_repository import ModelRepositoryServicer
-from mlserver.grpc.model_repository_pb2_grpc import add_ModelRepositoryServiceServicer_to_server
 from mlserver.grpc.server import GRPCServer
 from mlserver.grpc.servicers import InferenceServicer
 
 from components._core.types.oip_requests import output_datatype
 from components._predictor.refusals import STATUS, Refusal
 from components.serve.limits import Limits
-from components.serve.oip_json import Tensor
+from components.serve.mlserver_grpc_control import SERVICE, control_handlers
+from components.serve.oip_bounds import Bounds
+from components.serve.oip_grpc_bounds import check_entries, not_a_request
+from components.serve.oip_json import Tensor, check_shape
 from components.serve.oip_parameters import check_request, decode_input
 
 if TYPE_CHECKING:
     from components.serve.mlserver_runtime import NaruRuntime
 
-_SERVICE = "inference.GRPCInferenceService"
 _CODES = {
     STATUS["too_busy"]: grpc.StatusCode.RESOURCE_EXHAUSTED,
     STATUS["model_failed"]: grpc.StatusCode.INTERNAL,
@@ -76,10 +75,13 @@ class GrpcFastPath:
         name: The model's name.
         version: The model's version; empty: none.
         limits: Limits of one request.
+
+    Attributes:
+        limits: The limits.
     """
 
     def __init__(self, name: str, version: str, limits: Limits) -> None:
-        self._name, self._version, self._limits = name, version, limits
+        self._name, self._version, self.limits = name, version, limits
         self._runtime: NaruRuntime | None = None
 
     def open(self, runtime: NaruRuntime) -> None:
@@ -93,10 +95,10 @@ class GrpcFastPath:
 
     def options(self) -> list[tuple[str, int]]:
         """Return options for gRPC's server: limits on messages and on silent connections."""
-        head, idle = int(self._limits.head_seconds * 1_000), int(self._limits.idle_seconds * 1_000)
+        head, idle = int(self.limits.head_seconds * 1_000), int(self.limits.idle_seconds * 1_000)
         return [
-            ("grpc.max_receive_message_length", _REFUSED_HERE * self._limits.body_bytes),
-            ("grpc.max_metadata_size", self._limits.header_bytes),
+            ("grpc.max_receive_message_length", _REFUSED_HERE * self.limits.body_bytes),
+            ("grpc.max_metadata_size", self.limits.header_bytes),
             ("grpc.server_handshake_timeout_ms", head),
             ("grpc.max_connection_idle_ms", idle),
             ("grpc.so_reuseport", 0),
@@ -105,21 +107,27 @@ class GrpcFastPath:
     async def infer(self, content: bytes, context: Any, otherwise: Callable[[Any, Any], Any]) -> Any:
         """Answer the bytes of a message; `otherwise` answers requests for other models, which are not served here."""
         try:
-            if len(content) > self._limits.body_bytes:
-                text = f"the message has {len(content)} bytes; at most {self._limits.body_bytes} are allowed"
+            if len(content) > self.limits.body_bytes:
+                text = f"the message has {len(content)} bytes; at most {self.limits.body_bytes} are allowed"
                 raise Refusal("too_large", text)
             runtime = self._runtime
             if runtime is None:
-                return await otherwise(_parse(content), context)
+                return await otherwise(self._without_values(_parse(content, self.limits)), context)
             async with runtime.admission.slot() as slot:
-                message = _parse(content)
+                message = _parse(content, self.limits)
                 if not self._is_served(message):
                     slot.hand_over()
                 else:
                     return await self._answer(runtime, message)
-            return await otherwise(message, context)
+            return await otherwise(self._without_values(message), context)
         except Refusal as refusal:
             await context.abort(_CODES.get(refusal.status, grpc.StatusCode.INVALID_ARGUMENT), str(refusal))
+
+    def _without_values(self, message: Any) -> Any:
+        """Return a request for another model without its inputs: MLServer would make an object of each value before it looks for the model."""
+        bounds = Bounds(self.limits, 1)
+        bounds.check_names([message.model_name, message.model_version])
+        return pb.ModelInferRequest(model_name=message.model_name, model_version=message.model_version)
 
     def _is_served(self, message: Any) -> bool:
         return message.model_name == self._name and message.model_version in ("", self._version)
@@ -127,6 +135,7 @@ class GrpcFastPath:
     async def _answer(self, runtime: NaruRuntime, message: Any) -> bytes:
         runtime.bounds.check_id(message.id)
         runtime.bounds.check_count(len(message.inputs))
+        runtime.bounds.check_count(len(message.outputs), "outputs")
         runtime.bounds.check_names(given.name for given in message.inputs)
         check_request(_parameters(message))
         chosen = runtime.choose([(output.name, _parameters(output)) for output in message.outputs])
@@ -161,13 +170,9 @@ class _Server(GRPCServer):
     def _create_server(self) -> Any:
         servicer = InferenceServicer(self._data_plane, self._model_repository_handlers)
         self._server = aio.server(ThreadPoolExecutor(1), options=self._fast_path.options())
-        self._server.add_generic_rpc_handlers(
-            (_handlers(self._fast_path, servicer),)
-        )  # the first handler of a method wins
-        add_GRPCInferenceServiceServicer_to_server(servicer, self._server)
-        add_ModelRepositoryServiceServicer_to_server(
-            ModelRepositoryServicer(self._model_repository_handlers), self._server
-        )
+        repository = ModelRepositoryServicer(self._model_repository_handlers)
+        control = control_handlers(servicer, repository, self._fast_path.limits)
+        self._server.add_generic_rpc_handlers((_handlers(self._fast_path, servicer), *control))
         self._server.add_insecure_port(f"{self._settings.host}:{self._settings.grpc_port}")
         return self._server
 
@@ -188,14 +193,15 @@ def _handlers(fast_path: GrpcFastPath, servicer: Any) -> Any:
         "ModelInfer": grpc.unary_unary_rpc_method_handler(infer),  # without a deserializer: the raw bytes
         "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(stream),
     }
-    return grpc.method_handlers_generic_handler(_SERVICE, methods)
+    return grpc.method_handlers_generic_handler(SERVICE, methods)
 
 
-def _parse(content: bytes) -> Any:
+def _parse(content: bytes, limits: Limits) -> Any:
+    check_entries(content, limits)
     try:
         return pb.ModelInferRequest.FromString(content)
     except (DecodeError, RecursionError):
-        raise Refusal("wrong_shape", "the message is not a ModelInferRequest") from None
+        raise not_a_request() from None
 
 
 def _parameters(holder: Any) -> dict[str, Any]:
@@ -215,10 +221,11 @@ def _tensors(message: Any, runtime: NaruRuntime) -> Iterator[Tensor]:
         shape = list(given.shape)
         if given.datatype not in _RAW and given.datatype != "BYTES":
             raise Refusal("wrong_type", f"{given.name!r}: {given.datatype[:40]!r} is not a datatype of the protocol")
-        if not shape or min(shape) < 0:
-            raise Refusal("wrong_shape", f"{given.name!r} has shape {shape[:8]}; allowed are [rows] and [rows, 1]")
+        check_shape(given.name, shape)
+        if shape[0] < 0:
+            raise Refusal("wrong_shape", f"{given.name!r} has shape {shape}; a number of rows is not negative")
         runtime.bounds.check_rows(shape[0])
-        data = _read_raw(given, shape, raw[number]) if raw else _read_contents(given, runtime)
+        data = _read_raw(given, shape[0], raw[number]) if raw else _read_contents(given, runtime)
         if isinstance(data, list):
             runtime.bounds.check_texts(given.name, data)
         yield Tensor(
@@ -238,10 +245,9 @@ def _read_contents(given: Any, runtime: NaruRuntime) -> list[Any]:
     return list(getattr(given.contents, field)) if field else []
 
 
-def _read_raw(given: Any, shape: list[int], raw: bytes) -> Any:
+def _read_raw(given: Any, count: int, raw: bytes) -> Any:
     if given.contents.ListFields():
         raise Refusal("wrong_shape", f"{given.name!r} has contents and raw_input_contents; send only one of the two")
-    count = math.prod(shape)
     if given.datatype == "BYTES":
         return _read_raw_texts(given.name, count, raw)
     dtype = np.dtype(_RAW[given.datatype])

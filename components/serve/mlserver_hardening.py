@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 _FORBIDDEN = 403
+_SHOWN = 10
+"""Violations in an answer: a client chooses how many there are."""
 
 
 def harden(server: Any) -> None:
@@ -33,7 +35,7 @@ def _is_closed(path: str) -> bool:
 
 
 async def _answer_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    violations = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
+    violations = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()[:_SHOWN]]
     return JSONResponse({"detail": violations}, 422)
 
 

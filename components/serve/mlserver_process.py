@@ -15,6 +15,7 @@ import uvicorn
 from mlserver import MLServer, ModelSettings, Settings
 from mlserver.settings import ModelParameters
 
+from components._core.errors import ConfigError
 from components._core.types.oip_paths import model_path, ready_path
 from components.serve.admission import AdmissionControl
 from components.serve.fast_path import FastPath
@@ -53,10 +54,15 @@ def serve(options: argparse.Namespace, admission: AdmissionControl, intake: Labe
         intake: Takes posted labels; None: they are refused.
 
     Raises:
+        ConfigError: When another process has taken the port since it was checked.
         ModelError: When the model does not load.
     """
-    # not on uvloop: it defers reading what arrived meanwhile, which is then neither counted nor refused
-    asyncio.run(_serve(options, admission, intake))
+    try:
+        # not on uvloop: it defers reading what arrived meanwhile, which is then neither counted nor refused
+        asyncio.run(_serve(options, admission, intake))
+    except SystemExit:  # how uvicorn ends when it cannot bind its port
+        where, remedy = f"{options.host}:{options.port}", "choose another port with --port"
+        raise ConfigError("cannot bind the port: address already in use", where=where, remedy=remedy) from None
 
 
 async def _serve(options: argparse.Namespace, admission: AdmissionControl, intake: LabelIntake | None) -> None:

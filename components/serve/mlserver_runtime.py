@@ -34,7 +34,7 @@ from components._predictor.refusals import STATUS, Refusal
 from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
-from components.serve.oip_json import Tensor, Values
+from components.serve.oip_json import Tensor, Values, check_range, check_shape
 from components.serve.oip_parameters import check_output, check_request, decode_input
 from components.serve.prediction_queue import PredictionQueue
 from components.serve.request_log import AnsweredRequest
@@ -166,13 +166,12 @@ def _column(given: Tensor, wanted: FeatureType | None) -> Values:
     values: Values = given.data
     if not isinstance(values, list | np.ndarray):
         raise Refusal("wrong_shape", f"{given.name!r}: data must be a list with one value per row")
-    if len(given.shape) == 2 and given.shape[1] == 1:
-        if isinstance(values, list):
-            values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
-    elif len(given.shape) != 1:
-        raise Refusal("wrong_shape", f"{given.name!r} has shape {given.shape}; allowed are [rows] and [rows, 1]")
+    check_shape(given.name, given.shape)
+    if len(given.shape) == 2 and isinstance(values, list):
+        values = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
     if given.shape[0] != len(values):
         raise Refusal("wrong_shape", f"{given.name!r} has shape {given.shape} and {len(values)} values")
+    check_range(given.name, given.datatype, values)
     return values
 
 

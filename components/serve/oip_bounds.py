@@ -53,14 +53,14 @@ class Bounds:
                 message = f"lists and mappings are nested {depth} deep; at most {self.limits.json_depth} are allowed"
                 raise Refusal("over_limit", message)
 
-    def check_count(self, inputs: int) -> None:
-        """Refuse too many inputs.
+    def check_count(self, count: int, what: str = "inputs") -> None:
+        """Refuse too many inputs, or chosen outputs.
 
         Raises:
             Refusal: `over_limit`.
         """
-        if inputs > self.limits.inputs:
-            raise Refusal("over_limit", f"{inputs} inputs in one request; at most {self.limits.inputs} are allowed")
+        if count > self.limits.inputs:
+            raise Refusal("over_limit", f"{count} {what} in one request; at most {self.limits.inputs} are allowed")
 
     def check_names(self, names: Iterable[Any]) -> None:
         """Refuse a name that is too long.

@@ -13,6 +13,7 @@ import orjson
 import simdjson
 
 from components._core.types.oip_requests import output_datatype
+from components._predictor.refusals import Refusal
 from components.serve.oip_bounds import Bounds, is_longer
 
 _REQUEST = frozenset({"id", "inputs"})
@@ -22,6 +23,10 @@ _DATATYPES = frozenset("BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 F
 _NUMBERS = {"INT8": "i", "INT16": "i", "INT32": "i", "INT64": "i", "FP32": "d", "FP64": "d"}
 _DTYPES = {"i": np.int64, "d": np.float64}
 Values = list[Any] | np.ndarray[Any, Any]
+_RANGES = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32)}
+_RANGES |= {f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)}
+"""Least and greatest number of a datatype. INT64 is absent: what is beyond it is no number of an int64 feature anyway."""
+_SHOWN_DIMENSIONS, _SHOWN = 8, 60
 
 
 class Tensor(NamedTuple):
@@ -38,6 +43,39 @@ class Tensor(NamedTuple):
     datatype: str
     shape: list[int]
     data: Any
+
+
+def check_shape(name: str, shape: list[Any]) -> None:
+    """Refuse a shape other than `[rows]` and `[rows, 1]`, before anything is computed from it.
+
+    Raises:
+        Refusal: `wrong_shape`.
+    """
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
+        return
+    shown = ", ".join(_cut(repr(length)) for length in shape[:_SHOWN_DIMENSIONS])
+    more = f", ... ({len(shape)} dimensions)" if len(shape) > _SHOWN_DIMENSIONS else ""
+    raise Refusal("wrong_shape", f"{_cut(name)!r} has shape [{shown}{more}]; allowed are [rows] and [rows, 1]")
+
+
+def check_range(name: str, datatype: str, values: Values) -> None:
+    """Refuse whole numbers that their narrow datatype does not have: one of the two must be a mistake.
+
+    Raises:
+        Refusal: `wrong_type`, with the row.
+    """
+    if datatype not in _RANGES or not len(values):
+        return
+    least, most = _RANGES[datatype]
+    if isinstance(values, np.ndarray) and least <= values.min() and values.max() <= most:
+        return
+    for row, value in enumerate(values):
+        if isinstance(value, int | float | np.integer) and not least <= value <= most:
+            raise Refusal("wrong_type", f"{name!r}, row {row}: {_cut(repr(value))} is not of its datatype {datatype}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def read_plain(body: bytes, bounds: Bounds) -> tuple[str, list[Tensor]] | None:

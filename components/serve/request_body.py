@@ -16,6 +16,10 @@ _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _BLOCK = 1 << 16
 _ZEROS = re.compile(rb"\0*")
 _MOST_CODINGS = 3
+_MOST_MEMBERS = 1_000
+"""Compressed parts of one body, one after another: tools that compress in parallel make one for each 100 KiB or so. Each costs a buffer."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some clients write before UTF-8; a reader of JSON may ignore it (RFC 8259, 8.1)."""
 _SHOWN = 60
 _JSON = re.compile(r"application/(json|[^/;]+\+json)")
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -88,7 +92,7 @@ def _inflate(packed: bytes, window: int, limit: int) -> bytes:
     """Decompress, also several members in a row and padding by zeros, as gzip allows; blocks keep it linear in the body."""
     view, start, left = memoryview(packed), 0, limit
     parts: list[bytes] = []
-    while True:
+    for _ in range(_MOST_MEMBERS):
         member = zlib.decompressobj(window)
         while not member.eof:
             block = view[start : start + _BLOCK]
@@ -106,6 +110,7 @@ def _inflate(packed: bytes, window: int, limit: int) -> bytes:
             return b"".join(parts)
         if window != _GZIP:
             raise zlib.error
+    raise Refusal("too_large", f"the body has more than {_MOST_MEMBERS} gzip members; compress it as one")
 
 
 def _damaged(coding: str) -> Refusal:

@@ -29,7 +29,7 @@ from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
 from components.serve.admission import DRAIN_SECONDS
-from components.serve.http_refusals import HttpRefusal
+from components.serve.http_refusals import HttpRefusal, host_violation
 from components.serve.limits import Limits, max_connections
 from components.serve.seldon_http_request import IncomingRequest
 from components.serve.seldon_runtime import NaruComponent, failure_response
@@ -313,8 +313,7 @@ class Worker(ThreadWorker):
 
     def _refuse(self, client: Client, refused: HttpRefusal) -> None:
         self._leave(client)
-        body = json.dumps(failure_response(refused.status, refused.reason, refused.message)).encode()
-        client.sendall(_head(refused.status, len(body)) + body)
+        _write_refusal(client, refused)
         client.closing = True
         client.incoming = IncomingRequest(self._limits, time.monotonic())
         self._count(client, 0)
@@ -365,6 +364,9 @@ class Worker(ThreadWorker):
         keep = False
         try:
             request = Request(self.cfg, IterUnreader([conn.incoming.head]), conn.client)
+            hosts = [value.encode("latin-1") for name, value in request.headers if name == "HOST"]
+            if violation := host_violation(hosts, request.version >= (1, 1)):
+                raise HttpRefusal(400, "http", violation)
             request.body = io.BytesIO(conn.incoming.body)
             request._expected_100_continue = False  # `_feed` has sent the 100 already, where it was needed
             if self._component.ending:
@@ -372,6 +374,8 @@ class Worker(ThreadWorker):
             keep = self.handle_request(request, conn)
         except StopIteration:  # gunicorn's signal to close
             pass
+        except HttpRefusal as refused:
+            _write_refusal(conn, refused)
         except Exception as error:  # noqa: BLE001 - whatever a head holds, the connection gets an answer
             self.handle_error(request, conn, conn.client, error)
         with suppress(OSError):  # the loop handles the error
@@ -383,8 +387,12 @@ class Worker(ThreadWorker):
         status = next((status for kind, status in _STATUS if isinstance(exc, kind)), 500)
         if status == 500:
             _log.error("internal error on a request", exc_info=exc)
-        body = json.dumps(failure_response(status, "http", HTTPStatus(status).phrase)).encode()
-        client.sendall(_head(status, len(body)) + body)
+        _write_refusal(client, HttpRefusal(status, "http", HTTPStatus(status).phrase))
+
+
+def _write_refusal(client: Client, refused: HttpRefusal) -> None:
+    body = json.dumps(failure_response(refused.status, refused.reason, refused.message)).encode()
+    client.sendall(_head(refused.status, len(body)) + body)
 
 
 def _is_probe(head: bytes) -> bool:

@@ -14,6 +14,8 @@ from components.serve.limits import Limits
 _END = b"\r\n\r\n"
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"(?:[ \t,]|identity)*chunked[ \t,]*")
+_TRAILERS = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*\r\n)+")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _CHUNK_LINE_BYTES = 1_024
 _LENGTH_DIGITS = 15
@@ -42,7 +44,7 @@ class IncomingRequest:
         self._limits = limits
         self._since, self._kept = now, kept
         self._raw = bytearray()
-        self._scanned = 0
+        self._scanned = self._wire_bytes = 0
         self._length: int | None = None
         self._chunks: bytearray | None = None
         self._expects = False
@@ -115,6 +117,9 @@ class IncomingRequest:
         del self._raw[: len(head)]
         if codings and not lengths and codings.rpartition(b",")[2].strip() == b"chunked":
             self._chunks = bytearray()
+            if not _CHUNKED.fullmatch(codings):  # the body would be read as it was compressed
+                message = "only the transfer coding chunked is supported (RFC 9112, 6.1)"
+                self.refused = HttpRefusal(501, "http", message)
         elif lengths and not codings and len(lengths) == 1 and lengths[0].isdigit():
             digits = lengths[0].lstrip(b"0") or b"0"
             self._length = int(digits[: _LENGTH_DIGITS + 1])
@@ -160,6 +165,10 @@ class IncomingRequest:
                 self._refuse_chunks()
                 break
             body += memoryview(raw)[data : data + size]
+            self._wire_bytes += data + size + 2 - at
+            if self._wire_bytes > 2 * self._limits.body_bytes:  # tiny chunks are mostly framing
+                self._refuse_body()
+                break
             at = data + size + 2
         del raw[:at]
 
@@ -170,6 +179,9 @@ class IncomingRequest:
             end = at + 2
         elif (found := raw.find(_END, at)) >= 0:
             end = found + len(_END)
+            if not _TRAILERS.fullmatch(raw, at, end - 2):  # as the head of another request, which would be lost here
+                self._refuse_chunks()
+                return
         else:
             if len(raw) - at > self._limits.header_bytes or _BARE_LINE_FEED.search(raw, at):
                 self._refuse_chunks()

@@ -27,6 +27,7 @@ from seldon_core.flask_utils import SeldonMicroserviceException
 from seldon_core.seldon_methods import init_metadata
 
 from components._core.examples.reference_rows import Reference
+from components._core.types.json_values import LineError, NotJsonError, parse_value
 from components._core.types.signature import Signature
 from components._predictor.predictor import Predictor
 from components._predictor.refusals import Refusal
@@ -35,7 +36,7 @@ from components.serve.http_refusals import HttpRefusal
 from components.serve.json_guard import JsonGuard
 from components.serve.label_intake import CLOSED, LabelIntake
 from components.serve.limits import Limits
-from components.serve.request_body import CODINGS, check_type, codings_of, unpack
+from components.serve.request_body import BYTE_ORDER_MARK, CODINGS, check_type, codings_of, unpack
 from components.serve.seldon_connections import HEALTH, Worker
 from components.serve.seldon_runtime import NaruComponent, NaruServicer, failure_response
 from components.serve.served_model import load_served
@@ -185,7 +186,9 @@ class SeldonApplication:
         except Exception as error:  # noqa: BLE001 - otherwise gunicorn would show its own error page
             _log.error("internal error on a request", exc_info=error)
             answer = failure_response(500, "unexpected", "internal error; the server's log has the details")
-        return _respond(answer, environ["PATH_INFO"], start_response)
+        body = _respond(answer, environ["PATH_INFO"], start_response)
+        # gunicorn would drop the body itself, with a line in the log for each probe that sends HEAD
+        return () if environ["REQUEST_METHOD"] == "HEAD" else body
 
     def _route(self, method: str, path: str, environ: dict[str, Any]) -> dict[str, Any] | str:
         allowed = _METHODS.get(path)
@@ -205,11 +208,15 @@ class SeldonApplication:
         # at the limit nothing is parsed: an expensive refusal would slow the requests that are answered
         self._component.check_capacity()
         body = _read_body(environ, self._limits.body_bytes)
+        body = body.removeprefix(BYTE_ORDER_MARK)
         self._guard.check(body)
         try:
-            message = json.loads(body)
-        except (ValueError, RecursionError):
-            raise HttpRefusal(400, "no_request", "the body is not a request of Seldon's protocol in JSON") from None
+            message = parse_value(body)
+        except NotJsonError:
+            message = "the body is not a request of Seldon's protocol in JSON, in UTF-8"
+            raise HttpRefusal(400, "no_request", message) from None
+        except LineError as error:
+            raise Refusal("wrong_shape", f"in the body {error}; send each key once") from None
         return self._component.predict_raw(message)
 
     def _take_labels(self, environ: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +224,7 @@ class SeldonApplication:
         if intake is None:
             raise HttpRefusal(404, "not_found", CLOSED)
         with intake.counted(), intake.admission.hold():
-            message = intake.rules.parse(_read_body(environ, intake.rules.body_bytes))
+            message = intake.rules.parse_truth(_read_body(environ, intake.rules.body_bytes))
             puid, taken = intake.take_truth(message)
         return self._component.answer_feedback(puid, taken)
 

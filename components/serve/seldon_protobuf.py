@@ -16,11 +16,17 @@ from typing import Any
 
 import numpy as np
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+from components.serve.protobuf_wire import BYTES, FIXED64, VARINT, DamagedMessage, fields
+
 _NUMBER_BYTES = 11  # a number in a list: field 1 of 9 bytes, which holds field 2 of 8
 _NUMBER_HEAD = np.array([0x0A, 0x09, 0x11], np.uint8)
 _DOUBLE = struct.Struct("<d")
-_MAX_VARINT = 10
+_FIELDS_PER_VALUE = 2
+"""Fields of the message for each value that a request may have. A value in a list has two; one in a mapping four, but the bound on values is
+twice what rows of mappings need."""
+_FRAME_FIELDS = 1_000
+"""Fields around the values: meta, its tags, and what this reader does not know."""
+_SHOWN = 60
 
 
 class NotAMessage(Exception):
@@ -40,11 +46,11 @@ def read_message(content: bytes, most_values: int, most_depth: int) -> dict[str,
     """
     reader = _Reader(most_values, most_depth)
     record: dict[str, Any] = {}
-    for number, kind, value in _fields(memoryview(content)):
-        if kind != _BYTES:
+    for number, kind, value in reader.fields(memoryview(content)):
+        if kind != BYTES:
             continue
         if number == 2:
-            record["meta"] = _meta(value)
+            record["meta"] = reader.meta(value)
         elif number in (3, 4, 5, 6, 7):  # a oneof: the last one counts
             record.pop("data", None)
             record.pop("jsonData", None)
@@ -68,44 +74,58 @@ def read_feedback(content: bytes, most_values: int, most_depth: int) -> dict[str
     """
     reader = _Reader(most_values, most_depth)
     record: dict[str, Any] = {}
-    for number, kind, value in _fields(memoryview(content)):
-        if kind == _BYTES and number in (1, 2):
-            metas = [part for field, how, part in _fields(value) if (field, how) == (2, _BYTES)]
-            record["request" if number == 1 else "response"] = {"meta": _meta(metas[-1])} if metas else {}
-        elif kind == _BYTES and number == 4:
+    for number, kind, value in reader.fields(memoryview(content)):
+        if kind == BYTES and number in (1, 2):
+            metas = [part for field, how, part in reader.fields(value) if (field, how) == (2, BYTES)]
+            record["request" if number == 1 else "response"] = {"meta": reader.meta(metas[-1])} if metas else {}
+        elif kind == BYTES and number == 4:
             record["truth"] = reader.truth(value)
     return record
-
-
-def _meta(content: memoryview) -> dict[str, Any]:
-    puids = [value for number, kind, value in _fields(content) if (number, kind) == (1, _BYTES)]
-    return {"puid": _text(puids[-1])} if puids else {}
 
 
 class _Reader:
     def __init__(self, most_values: int, most_depth: int) -> None:
         self._left, self._most_values, self._most_depth = most_values, most_values, most_depth
+        self._fields_left = _FIELDS_PER_VALUE * most_values + _FRAME_FIELDS
+
+    def fields(self, content: memoryview) -> Iterator[tuple[int, int, Any]]:
+        """Yield the fields of a message; the skipped ones count too, as each of them takes time."""
+        try:
+            for field in fields(content):
+                self._fields_left -= 1
+                if self._fields_left < 0:
+                    raise self._too_many()
+                yield field
+        except DamagedMessage:
+            raise NotAMessage("the message is damaged, or not a message of Seldon's protocol") from None
+
+    def meta(self, content: memoryview) -> dict[str, Any]:
+        puid = None
+        for number, kind, value in self.fields(content):
+            if (number, kind) == (1, BYTES):
+                puid = value
+        return {} if puid is None else {"puid": _text(puid)}
 
     def table(self, content: memoryview) -> dict[str, Any]:
         names, rows = [], None
-        for number, kind, value in _fields(content):
-            if kind == _BYTES and number == 1:
+        for number, kind, value in self.fields(content):
+            if kind == BYTES and number == 1:
                 self._take(1)
                 names.append(_text(value))
-            elif kind == _BYTES and number == 3:
+            elif kind == BYTES and number == 3:
                 rows = self.items(value, 1)
-            elif kind == _BYTES and number in (2, 4):
+            elif kind == BYTES and number in (2, 4):
                 rows = None
         return {"names": names} if rows is None else {"names": names, "ndarray": rows}
 
     def truth(self, content: memoryview) -> dict[str, Any]:
         found: dict[str, Any] = {}
         meta: dict[str, Any] = {}
-        for number, kind, value in _fields(content):
-            if kind != _BYTES:
+        for number, kind, value in self.fields(content):
+            if kind != BYTES:
                 continue
             if number == 2:
-                meta = {**_meta(value), "tags": self._entries(value, 2, 1)}
+                meta = {**self.meta(value), "tags": self._entries(value, 2, 1)}
             elif number in (3, 4, 5, 6, 7):  # a oneof: the last one counts
                 found = {}
                 if number == 3:
@@ -117,14 +137,14 @@ class _Reader:
         return {**found, "meta": meta} if meta else found
 
     def _table_or_tensor(self, content: memoryview) -> dict[str, Any]:
-        tensors = [value for number, kind, value in _fields(content) if (number, kind) == (2, _BYTES)]
+        tensors = [value for number, kind, value in self.fields(content) if (number, kind) == (2, BYTES)]
         return {"tensor": {"values": self._numbers(tensors[-1])}} if tensors else self.table(content)
 
     def _numbers(self, tensor: memoryview) -> list[float]:
         """Return the values of a tensor, packed or one by one."""
         found: list[float] = []
-        for number, kind, value in _fields(tensor):
-            if number == 2 and (kind == _FIXED64 or (kind == _BYTES and len(value) % _DOUBLE.size == 0)):
+        for number, kind, value in self.fields(tensor):
+            if number == 2 and (kind == FIXED64 or (kind == BYTES and len(value) % _DOUBLE.size == 0)):
                 self._take(len(value) // _DOUBLE.size)
                 found += np.frombuffer(value, "<f8").tolist()
         return found
@@ -132,18 +152,18 @@ class _Reader:
     def value(self, content: memoryview, depth: int) -> Any:
         self._take(1)
         value: Any = None
-        for number, kind, found in _fields(content):
-            if (number, kind) == (1, _VARINT):
+        for number, kind, found in self.fields(content):
+            if (number, kind) == (1, VARINT):
                 value = None
-            elif (number, kind) == (2, _FIXED64):
+            elif (number, kind) == (2, FIXED64):
                 (value,) = _DOUBLE.unpack(found)
-            elif (number, kind) == (3, _BYTES):
+            elif (number, kind) == (3, BYTES):
                 value = _text(found)
-            elif (number, kind) == (4, _VARINT):
+            elif (number, kind) == (4, VARINT):
                 value = bool(found)
-            elif (number, kind) == (5, _BYTES):
+            elif (number, kind) == (5, BYTES):
                 value = self._mapping(found, self._deeper(depth))
-            elif (number, kind) == (6, _BYTES):
+            elif (number, kind) == (6, BYTES):
                 value = self.items(found, self._deeper(depth))
         return value
 
@@ -154,7 +174,9 @@ class _Reader:
                 self._take(len(records))
                 numbers: list[Any] = np.ascontiguousarray(records[:, 3:]).view("<f8").ravel().tolist()
                 return numbers
-        return [self.value(value, depth) for number, kind, value in _fields(content) if (number, kind) == (1, _BYTES)]
+        return [
+            self.value(value, depth) for number, kind, value in self.fields(content) if (number, kind) == (1, BYTES)
+        ]
 
     def _mapping(self, content: memoryview, depth: int) -> dict[str, Any]:
         return self._entries(content, 1, depth)
@@ -162,14 +184,16 @@ class _Reader:
     def _entries(self, content: memoryview, field: int, depth: int) -> dict[str, Any]:
         """Return the map that a field has: messages of a key and a value."""
         found: dict[str, Any] = {}
-        for number, kind, entry in _fields(content):
-            if (number, kind) == (field, _BYTES):
+        for number, kind, entry in self.fields(content):
+            if (number, kind) == (field, BYTES):
                 name, value = "", None
-                for part, how, held in _fields(entry):
-                    if (part, how) == (1, _BYTES):
+                for part, how, held in self.fields(entry):
+                    if (part, how) == (1, BYTES):
                         name = _text(held)
-                    elif (part, how) == (2, _BYTES):
+                    elif (part, how) == (2, BYTES):
                         value = self.value(held, depth)
+                if name in found:
+                    raise NotAMessage(f"key {_cut(name)!r} occurs twice")
                 found[name] = value
         return found
 
@@ -181,7 +205,10 @@ class _Reader:
     def _take(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
-            raise NotAMessage(f"the message holds more than {self._most_values} values; send fewer rows in one request")
+            raise self._too_many()
+
+    def _too_many(self) -> NotAMessage:
+        return NotAMessage(f"the message holds more than {self._most_values} values; send fewer rows in one request")
 
 
 def _text(content: memoryview) -> str:
@@ -191,38 +218,5 @@ def _text(content: memoryview) -> str:
         raise NotAMessage("a text of the message is not UTF-8") from None
 
 
-def _fields(content: memoryview) -> Iterator[tuple[int, int, Any]]:
-    """Yield number, wire type and value of each field: an integer for a varint, else the bytes."""
-    at, size = 0, len(content)
-    while at < size:
-        key, at = _varint(content, at)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, at = _varint(content, at)
-            yield number, kind, value
-            continue
-        if kind == _BYTES:
-            length, at = _varint(content, at)
-        else:
-            length = 8 if kind == _FIXED64 else 4 if kind == _FIXED32 else -1
-        if number == 0 or length < 0 or at + length > size:
-            raise _damaged()
-        yield number, kind, content[at : at + length]
-        at += length
-
-
-def _varint(content: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for group in range(_MAX_VARINT):
-        if at >= len(content):
-            raise _damaged()
-        byte = content[at]
-        at += 1
-        value |= (byte & 0x7F) << (7 * group)
-        if byte < 0x80:
-            return value, at
-    raise _damaged()
-
-
-def _damaged() -> NotAMessage:
-    return NotAMessage("the message is damaged, or not a message of Seldon's protocol")
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

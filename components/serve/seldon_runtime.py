@@ -45,6 +45,9 @@ Columns = dict[str, list[Any]]
 _PACKAGE = "seldon.protos"
 _NOT_READY = "the server is not ready"
 _FAILURE = "FAILURE"  # a value of the protocol's Status.StatusFlag
+_FORMS = ("jsonData", "data", "strData", "binData", "customData")
+_DATA_FORMS = ("ndarray", "tensor", "tftensor")
+_SHOWN = 60
 _ONE_BY_ONE = 256
 """Requests up to this many rows run one after the other: in parallel, their threads would only block one another."""
 _ROOM = 1_000
@@ -112,8 +115,8 @@ class NaruComponent(SeldonComponent):
 
     def predict_raw(self, msg: Any) -> dict[str, Any]:
         """Answer a request over REST, or return a failure with a status and a reason."""
-        puid = _puid_of(msg)
         try:
+            puid = _puid_of(msg)
             self._bounds.check_id(puid)
         except Refusal as refusal:
             return failure_response(refusal.status, refusal.code, str(refusal))
@@ -321,12 +324,21 @@ def columns_of(message: Any, known: Collection[str]) -> Columns:
     Raises:
         Refusal: When its rows have none of the three forms.
     """
-    if isinstance(message, dict) and "jsonData" in message:
+    _check_one(message, _FORMS, "the request")
+    if isinstance(message, dict) and "jsonData" in message and message.get("data") is None:
         return _from_json(message["jsonData"], known)
     data = message.get("data") if isinstance(message, dict) else None
+    _check_one(data, _DATA_FORMS, "data")
     if isinstance(data, dict) and "ndarray" in data:
         return _from_table(data.get("names"), data["ndarray"])
     raise Refusal("wrong_shape", "the request has neither jsonData nor data with names and ndarray")
+
+
+def _check_one(holder: Any, forms: tuple[str, ...], where: str) -> None:
+    """Refuse values in two forms: in the protocol they exclude each other, and one of them would be ignored."""
+    found = [name for name in forms if isinstance(holder, dict) and holder.get(name) is not None]
+    if len(found) > 1:
+        raise Refusal("wrong_shape", f"{where} has {' and '.join(found)}; send one of them")
 
 
 def _from_json(given: Any, known: Collection[str]) -> Columns:
@@ -370,9 +382,28 @@ def _whole_numbers(columns: Columns, features: tuple[Feature, ...]) -> Columns:
 
 
 def _puid_of(message: Any) -> str:
+    """Return the id of a request, or a new one where it has none.
+
+    Raises:
+        Refusal: `wrong_type` or `wrong_shape`. An id that is not returned as it was sent could not be joined with a label.
+    """
     meta = message.get("meta") if isinstance(message, dict) else None
-    puid = meta.get("puid") if isinstance(meta, dict) else None
-    return puid if isinstance(puid, str) and puid else _new_id()
+    if meta is not None and not isinstance(meta, dict):
+        raise Refusal("wrong_shape", 'meta must be an object, as in {"puid": "a text"}')
+    puid = (meta or {}).get("puid")
+    if puid is None or puid == "":
+        return _new_id()
+    if not isinstance(puid, str) or not _is_unicode(puid):
+        raise Refusal("wrong_type", f"meta.puid must be a text, found {ascii(puid)[:_SHOWN]}")
+    return puid
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
 
 
 def _new_id() -> str:

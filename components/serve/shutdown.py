@@ -16,6 +16,8 @@ from components.serve.http_connections import Connections
 
 _LOOP_ROUNDS = 2_048 // 16 + 8
 """Rounds of the event loop that accept a full queue of the kernel, a few connections in each."""
+_ACCEPT_SECONDS = 3.0
+"""Longest time for these rounds: clients that come back at once fill each with predictions."""
 
 
 class Shutdown:
@@ -47,8 +49,12 @@ class Shutdown:
         plane.ready = plane.model_ready = _is_not_ready
         self._connections.end()
         await asyncio.sleep(self._notice)
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + _ACCEPT_SECONDS
         for _ in range(_LOOP_ROUNDS):
             await asyncio.sleep(0)  # accept the connections in the kernel's queue, which arrived in time
+            if loop.time() > latest:
+                break
         await self._server.stop(signal.SIGTERM)
         await asyncio.sleep(DRAIN_SECONDS)
         await self._server.stop(signal.SIGINT)  # after the first signal uvicorn stops at once on this one

@@ -254,12 +254,17 @@ NOT_OURS = {
     },  # ends parsing; what is answered stands in the connection
     "components/serve/fast_path.py": {"Refusal"},
     "components/serve/mlserver_grpc.py": {"Refusal"},
+    "components/serve/mlserver_grpc_control.py": {"Refusal"},
+    "components/serve/oip_grpc_bounds.py": {"Refusal"},
+    "components/serve/oip_json.py": {"Refusal"},
+    "components/serve/oip_keys.py": {"Refusal"},
     "components/serve/oip_parameters.py": {"Refusal"},
     "components/_predictor/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/admission.py": {"Refusal"},
     "components/_predictor/finite_answers.py": {"Refusal"},
     "components/serve/http_refusals.py": {"HttpRefusal"},  # the same, before it is read as a request
     "components/serve/json_guard.py": {"HttpRefusal"},
+    "components/serve/seldon_connections.py": {"HttpRefusal"},
     "components/serve/mlserver_hardening.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
     "components/_predictor/predictor.py": {"Refusal"},

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+_SHOWN = 60
+
 
 class LineError(ValueError):
     """A line that cannot be read: why."""
@@ -34,6 +36,13 @@ def parse_value(line: bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise LineError(f"key {next(name for name in names if names.count(name) > 1)!r} occurs twice")
+        seen: set[str] = set()  # not `count`: a client chooses how many keys there are
+        for name, _ in pairs:
+            if name in seen:
+                raise LineError(f"key {_cut(name)!r} occurs twice")
+            seen.add(name)
     return found
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

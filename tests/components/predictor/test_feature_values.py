@@ -75,6 +75,14 @@ def test_bytes_are_read_as_utf8() -> None:
         ({"delay": [float("inf")]}, "not_finite", "'delay', row 0"),
         ({"delay": [1e300]}, "not_finite", "'delay', row 0"),
         ({"month": [2**63]}, "not_finite", "'month', row 0"),
+        (
+            {"noise": [10**400]},
+            "not_finite",
+            "'noise', row 0: 1000000000000000000000000000000000000... is not a finite float32",
+        ),
+        ({"delay": [-(10**4_000)]}, "not_finite", "'delay', row 0"),
+        ({"carrier": ["\ud800"]}, "wrong_type", "'carrier', row 0: the text holds half of a surrogate pair"),
+        ({"carrier": ["UA\udc00"]}, "wrong_type", "'carrier', row 0"),
     ],
 )
 def test_what_the_model_cannot_take_is_refused_by_name(changed: dict[str, list[Any]], code: str, message: str) -> None:

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from components._predictor.finite_answers import check_finite
+from components._predictor.finite_answers import check_finite, shown_id
 from components._predictor.refusals import Refusal
 
 NAN, INF = float("nan"), float("inf")
@@ -52,3 +52,9 @@ def test_the_log_has_the_requests_id_and_no_value(caplog: pytest.LogCaptureFixtu
 
 def test_a_finite_answer_passes() -> None:
     check_finite({"probability": np.array([0.5]), "class": np.array(["a"], object)}, INPUTS, RANGES)
+
+
+@pytest.mark.parametrize("request_id", ["a\nERROR naru.serve: all is lost", "\x1b[2J", "\u2028", "\ud800"])
+def test_a_client_writes_no_lines_of_its_own_to_the_log(request_id: str) -> None:
+    assert shown_id(request_id).isprintable() and shown_id(request_id).isascii()
+    assert shown_id("plain-é 1") == "plain-é 1" and shown_id("") == "without an id"

@@ -156,6 +156,8 @@ def test_expect_is_answered(server: Server) -> None:
         assert read(connection, 0.3) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(whole[-10:])
         assert b"<POST / 10>" in read(connection, 0.3)
+    old = whole.replace(b"HTTP/1.1", b"HTTP/1.0")  # knows no 100, and would take it for the answer
+    assert server.ask(old).startswith(OK)
     answer = server.ask(request(headers="Expect: 100-continue\r\nContent-Length: 999999\r\n"))
     assert b" 413 " in answer and b"100 Continue" not in answer
 
@@ -193,6 +195,10 @@ def test_a_body_that_is_too_large_is_refused_with_413(server: Server, sent: tupl
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: deflate,CHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n", 501),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 200),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200),
         (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 200),
         (b"GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", 200),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -56,6 +57,9 @@ def test_one_label_or_several_with_the_row_zero_where_none_is_named() -> None:
         ("multiclass_classification", ("1", "2", "3"), 4, "4"),
         ("regression", None, 2, 2),
         ("regression", None, -0.5, -0.5),
+        ("regression", None, 2**63 - 1, 2**63 - 1),
+        ("regression", None, 10**300, 1e300),
+        ("regression", None, -(2**63), -(2.0**63)),
     ],
 )
 def test_a_label_of_the_task_is_kept(task: str, classes: tuple[str, ...] | None, given: object, kept: object) -> None:
@@ -73,6 +77,19 @@ def test_a_label_of_the_task_is_kept(task: str, classes: tuple[str, ...] | None,
         ("multiclass_classification", "", "wrong_type: the label must be a class"),
         ("multiclass_classification", "x" * 300, "over_limit: the label 'xxxx"),
         ("multiclass_classification", "\ud800", "wrong_type: the label must be a class"),
+        ("multiclass_classification", "\x00", "wrong_type: the label must be a class"),
+        ("multiclass_classification", "late\n", "wrong_type: the label must be a class"),
+        ("multiclass_classification", "late\u200b", "wrong_type: the label must be a class"),
+        # the place in a list of classes, as argmax gives it, would become a class of its own
+        ("multiclass_classification", 1, "wrong_type: the label must be a class, found 1; allowed: 'early'"),
+        ("multiclass_classification", 1.5, "wrong_type: the label must be a class, found 1.5"),
+        ("multiclass_classification", True, "wrong_type: the label must be a class, found True"),
+        (
+            "multiclass_classification",
+            "LATE ",
+            "wrong_type: the label 'LATE ' differs from the class 'late' in case or blanks only; send 'late'",
+        ),
+        ("multiclass_classification", "on  time", "wrong_type: the label 'on  time' differs from the class 'on time'"),
         ("regression", "3.5", "wrong_type: the label must be a number or null, found '3.5'"),
         ("regression", True, "wrong_type: the label must be a number"),
         ("regression", float("nan"), "not_finite: "),
@@ -82,6 +99,30 @@ def test_a_label_of_the_task_is_kept(task: str, classes: tuple[str, ...] | None,
 )
 def test_another_label_is_refused_with_what_is_allowed(task: str, label: object, code: str) -> None:
     assert refused(rules(task), {"id": "a", "label": label}).startswith(code)
+
+
+def test_a_class_with_a_line_break_and_two_classes_that_differ_in_case_are_labels() -> None:
+    given = rules(classes=("a\nb", "yes", "Yes"))
+    for label in ("a\nb", "yes", "Yes", "no"):
+        assert read(given, {"id": "a", "label": label}) == [("a", 0, label)]
+
+
+def test_many_keys_of_which_the_last_occurs_twice_are_refused_at_once() -> None:
+    keys = b",".join(b'"%d":0' % number for number in range(40_000))
+    started = time.process_time()
+    assert refused(rules(rows=10_000), b"{" + keys + b',"z":0,"z":0}').startswith(
+        "wrong_shape: in the body key 'z' occurs twice"
+    )
+    assert time.process_time() - started < 1
+    long = refused(rules(rows=10_000), b'{"%b":0,"%b":0}' % (b"k" * 90_000, b"k" * 90_000))
+    assert "occurs twice" in long and len(long) < 400
+
+
+def test_a_byte_order_mark_is_ignored_and_each_protocol_hears_of_its_own_form() -> None:
+    body = json.dumps({"id": "a", "label": "late"}).encode()
+    assert rules().read(b"\xef\xbb\xbf" + body) == [("a", 0, "late")]
+    with pytest.raises(Refusal, match="truth"):
+        rules().parse_truth(b"{")
 
 
 def test_a_class_of_whole_numbers_is_one() -> None:
@@ -130,7 +171,7 @@ def test_of_many_labels_the_wrong_one_is_named_and_none_is_taken() -> None:
 # Seldon's protocol
 
 
-def message(truth: object, puid: str | None = "a", request: str | None = None) -> dict[str, Any]:
+def message(truth: object, puid: object = "a", request: str | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {"truth": truth, "reward": 0.0}
     if puid is not None:
         found["response"] = {"meta": {"puid": puid}, "jsonData": {}}
@@ -167,11 +208,40 @@ def test_truth_of_numbers_of_one_text_and_of_a_later_row() -> None:
         (message({}), "wrong_shape: truth has neither"),
         (message({"binData": "AA=="}), "wrong_shape: truth has neither"),
         # a tensor without values is no label of null, which would say that there will never be one
-        (message({"data": {"tensor": {"shape": [1]}}}), "wrong_shape: truth has neither"),
+        (message({"data": {"tensor": {"shape": [1]}}}), "wrong_shape: truth.data.tensor must be"),
+        (message({"data": {"tensor": {"values": None}}}), "wrong_shape: truth.data.tensor must be"),
+        (
+            message({"data": {"tensor": {"shape": [2, 2], "values": [1, 0, 0, 1]}}}),
+            "wrong_shape: truth.data.tensor has shape [2, 2] and 4 values",
+        ),
+        (message({"data": {"tensor": {"shape": [5], "values": [1]}}}), "wrong_shape: truth.data.tensor has shape [5]"),
+        (
+            message({"data": {"tensor": {"values": [1]}, "ndarray": [0]}}),
+            "wrong_shape: truth has data.ndarray and data.tensor; send one",
+        ),
+        (
+            message({"data": {"ndarray": ["late"]}, "jsonData": ["early"]}),
+            "wrong_shape: truth has data.ndarray and jsonData",
+        ),
+        (
+            message({"data": {"ndarray": ["late"]}, "strData": "early"}),
+            "wrong_shape: truth has data.ndarray and strData",
+        ),
         (message({"jsonData": []}), "wrong_shape: truth must be a list with one label for each row"),
         (message({"jsonData": {"y": 1}}), "wrong_shape: truth must be a list"),
         (message({"data": {"ndarray": [["late", "early"]]}}), "wrong_shape: truth must be a list"),
-        (message({"data": {"tensor": {"values": None}}, "meta": 7}, None), "wrong_type: response.meta.puid: the id"),
+        (
+            message({"jsonData": None}, None),
+            "wrong_type: response.meta.puid: the id must be the text that came with the answer, found None",
+        ),
+        (
+            message({"jsonData": None}, 7),
+            "wrong_type: response.meta.puid: the id must be the text that came with the answer, found 7",
+        ),
+        (message({"jsonData": None}, ["a"]), "wrong_type: response.meta.puid: the id must be"),
+        # a row that is not read would give the label to another one
+        (message({"jsonData": "late", "meta": [{"tags": {"row": 3}}]}), "wrong_shape: truth.meta must be an object"),
+        (message({"jsonData": "late", "meta": {"tags": [3]}}), "wrong_shape: truth.meta.tags must be an object"),
         (
             message({"jsonData": ["late"]}, "a", "b"),
             "wrong_shape: response.meta.puid and request.meta.puid are different",

@@ -107,9 +107,14 @@ def changed(change: str, raw: bool = False) -> Any:
         ("del m.raw_input_contents[1]", "1 raw_input_contents for 2 inputs"),
         ("m.raw_input_contents.append(b'')", "3 raw_input_contents for 2 inputs"),
         ("m.inputs[0].contents.int64_contents.append(1)", "'age' has contents and raw_input_contents"),
-        ("m.inputs[0].shape[0] = -2", "'age' has shape [-2]"),
+        ("m.inputs[0].shape[0] = -2", "'age' has shape [-2]; a number of rows is not negative"),
         ("m.inputs[0].shape[0] = 2**62", "too_many_rows"),
-        ("m.inputs[0].shape.append(2**62)", "'age', raw: 16 bytes"),
+        (
+            "m.inputs[0].shape.append(2**62)",
+            "'age' has shape [2, 4611686018427387904]; allowed are [rows] and [rows, 1]",
+        ),
+        ("m.inputs[1].shape.extend([2**62] * 9)", "'city' has shape [2, 4611686018427387904, "),
+        ("m.inputs[1].shape.extend([2**62] * 100_000); m.inputs[1].shape[0] = 1", "too_large"),
         ("del m.inputs[0].shape[:]", "'age' has shape []"),
         ("m.inputs[0].datatype = 'FLOAT'", "'FLOAT' is not a datatype"),
         ("m.inputs[0].datatype = 'INT32'", "'age', raw: 16 bytes, but 2 values of INT32 have 8"),
@@ -160,3 +165,31 @@ def test_chosen_outputs_are_the_only_ones() -> None:
     wanted = message()
     wanted.outputs.add(name="probability")
     assert [output.name for output in ask(wanted)[1].outputs] == ["probability"]
+
+
+def test_too_many_chosen_outputs_are_refused() -> None:
+    wanted = message()
+    for _ in range(5):
+        wanted.outputs.add(name="probability")
+    with pytest.raises(Aborted, match="over_limit: 5 outputs"):
+        ask(wanted)
+
+
+def test_a_request_for_another_model_passes_without_its_values() -> None:
+    other = message()
+    other.model_name = "other"
+    passed = []
+
+    async def otherwise(given: Any, context: Any) -> bytes:
+        passed.append(given)
+        return b""
+
+    fast_path = GrpcFastPath("tiny", "3", LIMITS)
+    for is_loaded in (False, True):
+        if is_loaded:
+            fast_path.open(Runtime())  # type: ignore[arg-type]
+        asyncio.run(fast_path.infer(other.SerializeToString(), Context(), otherwise))
+    assert [(each.model_name, len(each.inputs)) for each in passed] == 2 * [("other", 0)]
+    other.model_name = "x" * 17
+    with pytest.raises(Aborted, match="over_limit: the name"):
+        asyncio.run(fast_path.infer(other.SerializeToString(), Context(), otherwise))

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from components._predictor.refusals import Refusal
 from components.serve.limits import Limits
 from components.serve.oip_bounds import Bounds
-from components.serve.oip_json import Tensor, read_plain, write_answer
+from components.serve.oip_json import Tensor, check_range, check_shape, read_plain, write_answer
 from tests.components.serve.conftest import Running
 from tests.components.serve.test_mlserver_runtime import ROW, ask, tensor
 
@@ -83,6 +84,29 @@ def test_what_are_not_only_numbers_is_read_as_it_is(data: list[Any]) -> None:
 )
 def test_what_is_not_plain_is_left_to_who_reads_all_of_the_protocol(content: Any) -> None:
     assert read(content) is None
+
+
+@pytest.mark.parametrize("shape", [[], [2, 2], [1, 0], [2, 1, 1], [1] * 50_000, ["x" * 9_000, "y"], [{}] * 9])
+def test_another_shape_than_rows_is_refused_in_a_short_message(shape: list[Any]) -> None:
+    with pytest.raises(Refusal) as caught:
+        check_shape("n" * 200, shape)
+    assert str(caught.value).startswith("wrong_shape: 'nnn") and len(str(caught.value)) < 400
+    check_shape("n", [7])
+    check_shape("n", [7, 1])
+
+
+@pytest.mark.parametrize(
+    ("datatype", "value"),
+    [("INT8", 128), ("INT8", -129), ("UINT8", -1), ("UINT8", 256), ("INT16", 2**15), ("UINT16", -1), ("INT32", 2**31), ("UINT32", 2**32), ("UINT64", -1), ("INT8", 1e9)],
+)  # fmt: skip
+def test_a_number_that_its_datatype_does_not_have_is_refused_with_its_row(datatype: str, value: float) -> None:
+    for values in ([0, None, value], np.array([0, 1, value])):
+        with pytest.raises(Refusal, match=f"'n', row 2: .* is not of its datatype {datatype}"):
+            check_range("n", datatype, values)
+    check_range("n", datatype, [0, 127, None, "x"])
+    check_range("n", datatype, np.array([0, 127]))
+    check_range("n", datatype, [])
+    check_range("n", "FP32", [1e300])
 
 
 def test_an_answer_holds_numbers_and_texts_in_their_shapes() -> None:

@@ -110,6 +110,16 @@ def test_a_body_that_is_damaged_is_refused(packed: bytes, coding: str) -> None:
         unpack(packed, [coding], 1 << 20)
 
 
+@pytest.mark.parametrize("members", [1_001, 700_000])
+def test_a_body_of_very_many_gzip_members_is_refused_at_once(members: int) -> None:
+    packed = _gzip(b"") * members
+    started = time.process_time()
+    with pytest.raises(Refusal, match="too_large: the body has more than 1000 gzip members; compress it as one"):
+        unpack(packed, ["gzip"], 1 << 24)
+    assert time.process_time() - started < 1
+    assert unpack(_gzip(b"a") * 1_000, ["gzip"], 1 << 24) == b"a" * 1_000
+
+
 def test_what_unpacks_to_more_than_allowed_is_refused_before_it_is_all_there() -> None:
     bomb = gzip.compress(b" " * 200_000_000, 1)
     started = time.perf_counter()

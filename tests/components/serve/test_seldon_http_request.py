@@ -25,7 +25,7 @@ WHOLE = {
     "a length": (POST + b"Content-Length: 512\r\n\r\n" + BODY, BODY),
     "a length, oddly written": (POST + b"cOnTeNt-lEnGtH:  000512 \r\n\r\n" + BODY, BODY),
     "one chunk": (POST + CHUNKED + chunks(BODY, 512), BODY),
-    "chunks of one byte": (POST + CHUNKED + chunks(BODY, 1), BODY),
+    "chunks of a few bytes": (POST + CHUNKED + chunks(BODY, 3), BODY),
     "chunks with an extension": (POST + CHUNKED + b'5 ;a="b"\r\nab\r\nc\r\n0;x\r\n\r\n', b"ab\r\nc"),
     "a trailer": (POST + CHUNKED + chunks(BODY, 100, b"X-Sum: 1\r\nY: 2\r\n\r\n"), BODY),
     "several codings": (POST + b"Transfer-Encoding: identity\r\nTransfer-Encoding: CHUNKED\r\n\r\n" + chunks(BODY, 99), BODY),
@@ -67,6 +67,20 @@ REFUSED = {
     "a size with a bare line feed": (POST + CHUNKED + b"5;a\nb\r\nabcde\r\n", 400),
     "a chunk that is longer than its size": (POST + CHUNKED + b"2\r\nabcde\r\n", 400),
     "a trailer with a bare line feed": (POST + CHUNKED + b"0\r\nX: 1\n\n", 400),
+    "the head of another request in place of trailers": (POST + CHUNKED + b"0\r\n" + NEXT, 400),
+    "a trailer without a name": (POST + CHUNKED + b"0\r\n: x\r\n\r\n", 400),
+    "a body that a transfer coding compresses": (
+        POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunks(BODY, 99),
+        501,
+    ),
+    "another transfer coding in a line of its own": (
+        POST + b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        501,
+    ),
+    "chunks that are mostly framing": (
+        POST + CHUNKED + b"1;" + b"x" * 900 + b"\r\na\r\n1;" + b"x" * 900 + b"\r\na\r\n1;" + b"x" * 900 + b"\r\na\r\n",
+        413,
+    ),
     "a trailer above the bound": (POST + CHUNKED + b"0\r\nX: " + b"x" * 600, 400),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -191,3 +192,37 @@ def test_more_labels_than_allowed_and_damaged_messages_are_refused() -> None:
             read_feedback(whole[:length], 1_000, 32)
         except NotAMessage:
             continue
+
+
+def field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _length(content) + content
+
+
+SKIPPED = b"\x78\x01"
+IDLE = {
+    "fields that it does not know": SKIPPED,
+    "ids": field(2, b"\x0a\x00" * 2_000_000),
+    "metas": b"\x12\x00",
+    "forms": b"\x22\x00",
+    "kinds of one value": field(6, b"\x08\x00" * 2_000_000),
+    "fields in a list": field(6, field(6, b"\x10\x01" * 2_000_000)),
+    "fields in a table": field(3, b"\x20\x01" * 2_000_000),
+    "keys of an entry": field(6, field(5, field(1, b"\x0a\x00" * 2_000_000))),
+}
+
+
+@pytest.mark.parametrize("what", IDLE)
+def test_fields_that_make_no_value_are_bounded_too(what: str) -> None:
+    content = IDLE[what] if len(IDLE[what]) > 2 else IDLE[what] * 2_000_000
+    tracemalloc.start()
+    started = time.process_time()
+    with pytest.raises(NotAMessage, match="more than 1000 values"):
+        read(content + written(FORMS["rows"]))
+    assert time.process_time() - started < 1 and tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_a_key_that_occurs_twice_is_refused() -> None:
+    entry = field(1, field(1, b"x") + field(2, b"\x11" + bytes(8)))
+    with pytest.raises(NotAMessage, match="key 'x' occurs twice"):
+        read(field(6, field(5, entry * 2)))

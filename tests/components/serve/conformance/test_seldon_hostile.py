@@ -161,6 +161,47 @@ def test_one_request_costs_little_and_is_refused(served: Served, case: str) -> N
     assert send(served, BODY)[0] == 200
 
 
+TABLE = {"names": list(ROW), "ndarray": [[30.0, 6, "AA", 0.5]]}
+HALF_READ = {
+    "a feature twice": (BODY.replace(b'"month": [6]', b'"month": [6], "month": [7]'), "wrong_shape: in the body key 'month'"),
+    "an id twice": (BODY[:-1] + b', "meta": {"puid": "a", "puid": "b"}}', "wrong_shape: in the body key 'puid' occurs twice"),
+    "jsonData and data": (of(jsonData=ROW, data=TABLE), "wrong_shape: the request has jsonData and data; send one"),
+    "jsonData and strData": (of(jsonData=ROW, strData="x"), "wrong_shape: the request has jsonData and strData"),
+    "an ndarray and a tensor": (of(data={**TABLE, "tensor": {}}), "wrong_shape: data has ndarray and tensor"),
+    "an id that is a number": (of(jsonData=ROW, meta={"puid": 7}), "wrong_type: meta.puid must be a text, found 7"),
+    "an id that is half a pair": (of(jsonData=ROW, meta={"puid": "\ud800"}), "wrong_type: meta.puid must be a text"),
+    "a meta that is a list": (of(jsonData=ROW, meta=["a"]), "wrong_shape: meta must be an object"),
+    "a text that is half a pair": (of(jsonData={**ROW, "carrier": ["A\ud800"]}), "wrong_type: 'carrier', row 0: the text"),
+    "a number of 400 digits": (of(jsonData={**ROW, "noise": [10**400]}), "not_finite: 'noise', row 0"),
+    "UTF-16": (BODY.decode().encode("utf-16"), "the body is not a request of Seldon's protocol in JSON, in UTF-8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HALF_READ)
+def test_what_would_be_answered_in_part_is_refused(served: Served, case: str) -> None:
+    body, message = HALF_READ[case]
+    status, _, content = send(served, body)
+    assert status == 400 and content["status"]["info"].startswith(message)
+
+
+def test_a_byte_order_mark_is_ignored_and_null_is_no_second_form(served: Served) -> None:
+    assert send(served, b"\xef\xbb\xbf" + BODY)[0] == 200
+    assert send(served, of(jsonData=ROW, data=None))[0] == send(served, of(jsonData=None, data=TABLE))[0] == 200
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a b\r\n", b"Host: a/b\r\n", b"Host: a@b\r\n"])
+def test_a_request_needs_one_valid_host(served: Served, hosts: bytes) -> None:
+    with connect(served) as client:
+        client.sendall(POST.replace(b"Host: x\r\n", hosts) + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
+        answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"Host header" in answer
+
+
+def test_a_probe_by_head_is_answered_without_a_body(served: Served) -> None:
+    status, headers, content = send(served, None, method="HEAD", path="/health/status")
+    assert (status, content) == (200, b"") and int(headers["Content-Length"]) > 0
+
+
 def test_a_body_in_chunks_is_bounded_while_it_is_read(served: Served) -> None:
     with connect(served) as client:
         client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + (b"100000\r\n" + bytes(1 << 20) + b"\r\n") * 17)
