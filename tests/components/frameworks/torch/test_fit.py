@@ -17,6 +17,7 @@ from components._core.project.train_config import Train  # noqa: E402
 from components._core.types.tasks import TASKS  # noqa: E402
 from components._frameworks.contract import ModelCode, Progress, TrainingData  # noqa: E402
 from components._frameworks.torch.build_model import build  # noqa: E402
+from components._frameworks.torch.fit import choose_device  # noqa: E402
 from components._frameworks.torch.trainable_model import TorchModel  # noqa: E402
 from tests.components.frameworks.torch.conftest import Write  # noqa: E402
 
@@ -233,6 +234,12 @@ def test_what_fails_in_a_fit_is_an_error_of_the_model(
 ) -> None:
     with pytest.raises(ModelError, match=message):
         make(data, code, kind).fit(data, Train(batch_size=50))
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_a_gpu_is_used_where_pytorch_sees_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: kind == "cuda")
+    assert choose_device().type == kind
 
 
 def test_a_state_that_a_checkpoint_cannot_keep_is_refused(data: TrainingData, code: ModelCode) -> None:
