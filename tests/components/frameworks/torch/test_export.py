@@ -100,7 +100,7 @@ def test_equal_modules_give_equal_bytes(data: TrainingData, code: ModelCode, tmp
     for name in ("one", "two"):
         export(make(data, code), tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["model.onnx", "sha256.json", "signature.json"]
+    assert files == ["model.onnx", "sha256.json", "signature.json", "structure.json"]
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
 
 
@@ -118,6 +118,27 @@ def test_parts_are_described(data: TrainingData, code: ModelCode) -> None:
     parts = [(part.name, part.kind, part.output, part.parameters) for part in model.layers()]
     assert parts == [("linear", "Linear", "(None, 3)", 6), ("kinds", "Embedding", "(None, 3)", 15)]
     assert model.count_parameters() == 21
+
+
+def weighed(module: Any, inputs: Any) -> Any:
+    return 3 * inputs["x"] + 0 * module.linear(inputs["x"]) + module.kinds(inputs["kind"])
+
+
+def test_slopes_say_how_much_a_feature_counts(data: TrainingData, code: ModelCode, tmp_path: Path) -> None:
+    model = make(data, code, weighed)
+    found = export(model, tmp_path / "model").structure_importance()
+    assert found is not None and found.raw
+    features, _ = data.train.head(ROWS)
+    order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0)).numpy()
+    embedding = model._built.module.kinds.weight.detach().numpy()[:, 0]
+    kinds, x = embedding[features["kind"]], features["x"]
+    expected = {"x": 3 * np.abs(x[order] - x).mean(), "kind": np.abs(kinds[order] - kinds).mean()}
+    assert found.values == pytest.approx(expected, rel=1e-5)
+
+
+def test_slopes_say_nothing_where_an_index_has_none(data: TrainingData, code: ModelCode, tmp_path: Path) -> None:
+    model = make(data, code, lambda module, inputs: module.linear(inputs["x"] + inputs["kind"].float()[:, None]))
+    assert export(model, tmp_path / "model").structure_importance() is None
 
 
 def mixing(module: Any, inputs: Any) -> Any:

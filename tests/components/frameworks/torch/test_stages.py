@@ -54,7 +54,11 @@ def test_columns_of_numbers_need_no_preprocessing(tmp_path: Path) -> None:
     data = {"source": "penguins.csv", "exclude": ["island", "sex"]}
     penguins = make_penguins(tmp_path, model=MODEL, framework="torch", train=SETTINGS, data=data)
     folder = penguins.train()
-    assert sorted(path.name for path in folder.iterdir()) == ["model.onnx", "sha256.json", "signature.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "model.onnx", "sha256.json", "signature.json", "structure.json"
+    ]  # fmt: skip
+    slopes = read_json(folder / "structure.json")["values"]
+    assert slopes["year"] == 0 and min(slopes[name] for name in slopes if name != "year") > 0
     history = read_json(penguins.path("history of model") / "history.json")
     assert history["epochs"][history["best_epoch"] - 1]["eval_accuracy"] > 0.9
     model = load_model(folder)
