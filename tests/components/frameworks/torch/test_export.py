@@ -11,18 +11,20 @@ import pytest
 
 from tests.components.debian_torch import REASON
 
-torch = pytest.importorskip("torch", reason=REASON)
+pytest.importorskip("torch", reason=REASON)
 
-from components._core.errors import ConfigError, ModelError, NaruError, UserCodeError  # noqa: E402
-from components._core.types.signature import Feature, Signature  # noqa: E402
-from components._core.types.tasks import TASKS  # noqa: E402
-from components._frameworks.contract import Model, ModelCode, TrainingData  # noqa: E402
-from components._frameworks.table import load_model  # noqa: E402
-from components._frameworks.torch.build_model import build  # noqa: E402
-from components._frameworks.torch.trainable_model import TorchModel  # noqa: E402
-from tests.components.frameworks.torch.conftest import Write  # noqa: E402
+import torch
+from torch import nn
 
-nn, functional = torch.nn, torch.nn.functional
+from components._core.errors import ConfigError, ModelError, NaruError, UserCodeError
+from components._core.types.signature import Feature, Signature
+from components._core.types.tasks import TASKS
+from components._frameworks.contract import Model, ModelCode, TrainingData
+from components._frameworks.table import load_model
+from components._frameworks.torch.build_model import build
+from components._frameworks.torch.trainable_model import TorchModel
+from tests.components.frameworks.torch.conftest import Write
+
 ROWS = 120
 CLASSES = {"binary_classification": ["n", "y"], "multiclass_classification": ["a", "b", "c"], "regression": []}
 BINARY = "binary_classification"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,21 @@ import pytest
 
 from tests.components.debian_torch import REASON
 
-torch = pytest.importorskip("torch", reason=REASON)
+pytest.importorskip("torch", reason=REASON)
 
-from components._core.errors import ModelError, UserCodeError  # noqa: E402
-from components._core.project.train_config import Train  # noqa: E402
-from components._core.types.tasks import TASKS  # noqa: E402
-from components._frameworks.contract import ModelCode, Progress, TrainingData  # noqa: E402
-from components._frameworks.torch.build_model import build  # noqa: E402
-from components._frameworks.torch.fit import choose_device  # noqa: E402
-from components._frameworks.torch.trainable_model import TorchModel  # noqa: E402
-from tests.components.frameworks.torch.conftest import Write  # noqa: E402
+import torch
+from torch import nn
 
-nn = torch.nn
+from components._core.errors import ModelError, UserCodeError
+from components._core.project.train_config import Train
+from components._core.types.tasks import TASKS
+from components._frameworks.contract import ModelCode, Progress, TrainingData
+from components._frameworks.torch.build_model import build
+from components._frameworks.torch.fit import choose_device
+from components._frameworks.torch.trainable_model import TorchModel
+from components.train.checkpoints import Checkpoint
+from tests.components.frameworks.torch.conftest import Write
+
 BINARY = "binary_classification"
 ROWS = 403
 
@@ -94,19 +97,21 @@ def test_it_learns_and_keeps_the_best_epoch(data: TrainingData, code: ModelCode)
 
 
 @pytest.mark.parametrize("kind", [Net, Scheduled, Plateau, OwnStep])
-def test_a_fit_that_was_killed_ends_with_equal_weights(data: TrainingData, code: ModelCode, kind: type) -> None:
+def test_a_fit_that_was_killed_ends_with_equal_weights(
+    data: TrainingData, code: ModelCode, kind: type, tmp_path: Path
+) -> None:
     settings = Train(epochs=5, batch_size=50, patience=0)
-    kept: list[Progress] = []
+    checkpoint = Checkpoint(str(tmp_path / "checkpoint.npz"))
 
     def kill(progress: Progress) -> bool:
-        kept.append(replace(progress, epochs=list(progress.epochs)))
+        checkpoint.save(progress)
         return len(progress.epochs) == 2
 
     whole = make(data, code, kind)
     expected = whole.fit(data, settings)
     make(data, code, kind).fit(data, settings, after_epoch=kill)
     resumed = make(data, code, kind)
-    found = resumed.fit(data, settings, progress=kept[-1])
+    found = resumed.fit(data, settings, progress=checkpoint.load())
     assert found.epochs == expected.epochs and found.steps == expected.steps
     for some, others in ((found.best, expected.best), (found.variables, expected.variables)):
         assert len(some) == len(others) and all(map(np.array_equal, some, others))
