@@ -37,12 +37,15 @@ class Network(nn.Module):
         numbers = torch.cat([inputs[name] for name in NUMBERS], dim=1)
         return self.layers(torch.nan_to_num((numbers - CENTRE) / SPREAD))
 
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=0.02)
+
 
 def build_model(inputs, transform, hyperparameters):
     assert transform is None
     return Network(hyperparameters["classes"])
 """
-SETTINGS = {"epochs": 40, "batch_size": 16, "patience": 0}
+SETTINGS = {"epochs": 8, "batch_size": 16, "patience": 0}
 
 
 @pytest.fixture(autouse=True)
