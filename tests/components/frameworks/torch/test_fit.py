@@ -227,9 +227,16 @@ class Failing(Net):
         return super().forward(inputs)
 
 
+class Overdone(Net):
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=2)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
+        (Overdone, "the model, in epoch 3, failed: ValueError: Tried to step"),
         (Wrong, r"training_step returned a tensor \[50, 1\]; must be the mean loss"),
         (Failing, "the model, in epoch 1, failed: RuntimeError: no such luck"),
     ],
