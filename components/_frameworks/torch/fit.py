@@ -211,5 +211,5 @@ class _Kept:
 
 
 def _measured(loss: float, kept: _Kept) -> dict[str, float]:
-    """Return a loss and the metrics beside it; a loss that is no number is an error, and has none."""
+    """Return a loss and the metrics beside it; a loss that is not a number is an error, and has none."""
     return {"loss": loss, **(kept.measure() if math.isfinite(loss) else {})}

@@ -213,7 +213,7 @@ def test_probabilities_of_classes_are_refused(data: TrainingData, code: ModelCod
 
 
 @pytest.mark.parametrize("returned", [None, 3])
-def test_what_is_no_module_is_refused(returned: Any, data: TrainingData, code: ModelCode) -> None:
+def test_anything_but_a_module_is_refused(returned: Any, data: TrainingData, code: ModelCode) -> None:
     with pytest.raises(UserCodeError, match=r"build_model returned (nothing|a int)"):
         build(lambda *_: returned, code, data, None, {}, task=TASKS[BINARY], classes=["n", "y"], seed=1)
 

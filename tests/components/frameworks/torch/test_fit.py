@@ -1,4 +1,4 @@
-"""The fit of a module: it learns, ends equally after a kill, weighs classes, stops early and refuses a loss that is no number."""
+"""The fit of a module: it learns, ends equally after a kill, weighs classes, stops early and refuses a loss that is not a number."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class Linear(nn.Module):
         return self.last(inputs["x"])
 
 
-def test_a_loss_that_is_no_number_is_an_error(data: TrainingData, code: ModelCode) -> None:
+def test_a_loss_that_is_not_a_number_is_an_error(data: TrainingData, code: ModelCode) -> None:
     with pytest.raises(ModelError, match=r"the (eval )?loss of epoch \d+ is nan"):
         make(data, code, Exploding).fit(data, Train(epochs=3, batch_size=50))
 
