@@ -42,6 +42,8 @@ def _remedy(extra: str) -> str:
     built_in = os.environ.get(IMAGE_EXTRAS)
     if built_in is None and extra in _UNLOCKED:
         return f"pip install 'naru[{extra}]'; for a smaller build, which is installed first, see docs/frameworks.md"
+    if built_in is not None and extra in _UNLOCKED and extra in built_in.split():
+        return f"run it in naru-stages-{extra}: --profile {extra} for what is compiled"
     if built_in is None:
         return f"pip install 'naru[{extra}]'; in a clone of the repository: tools/setup --dev"
     return f"build it into this image: {build_command([*built_in.split(), extra])}"
