@@ -31,9 +31,11 @@ def measure_slopes(
         raw: Whether they are the model's features, and not what a preprocessing_fn makes of these.
 
     Returns:
-        None when the module takes an index by something other than an nn.Embedding, so that features could not be compared.
+        None when the module takes an index by something other than an nn.Embedding, so that features could not be compared, or
+        when PyTorch cannot follow it backwards.
     """
-    given = {name: each.clone().requires_grad_(each.is_floating_point()) for name, each in inputs.items()}
+    leaves = {name: each.clone().requires_grad_(each.is_floating_point()) for name, each in inputs.items()}
+    given = {name: each.clone() for name, each in leaves.items()}  # PyTorch refuses to write into leaves
     embedded: list[tuple[Any, torch.Tensor]] = []
 
     def note(_: nn.Module, taken: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
@@ -48,13 +50,16 @@ def measure_slopes(
         for hook in hooks:
             hook.remove()
     owners = {name: [output for taken, output in embedded if taken is each] for name, each in given.items()}
-    ways = {name: [each] if each.is_floating_point() else owners[name] for name, each in given.items()}
+    ways = {name: [leaves[name]] if each.is_floating_point() else owners[name] for name, each in given.items()}
     if any(not parts and name not in unused for name, parts in ways.items()):
         return None
     rows = len(outputs)
     score = outputs.reshape(rows, -1).amax(dim=1).sum()  # the logit of the class that a row is called
     followed = [part for parts in ways.values() for part in parts]
-    slopes = iter(torch.autograd.grad(score, followed, allow_unused=True))
+    try:
+        slopes = iter(torch.autograd.grad(score, followed, allow_unused=True))
+    except RuntimeError:  # of a module that writes over what its gradients need, in the mode of evaluation alone
+        return None
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(_SEED))
     values = {name: sum(_mean_way(part, next(slopes), order) for part in parts) for name, parts in ways.items()}
     return StructureImportance(METHOD, {name: float(value) for name, value in values.items()}, raw)

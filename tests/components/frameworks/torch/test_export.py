@@ -143,6 +143,21 @@ def test_slopes_say_nothing_where_an_index_has_none(data: TrainingData, code: Mo
     assert export(model, tmp_path / "model").structure_importance() is None
 
 
+def writing(module: Any, inputs: Any) -> Any:
+    inputs["x"].mul_(2)
+    return usual(module, inputs)
+
+
+def test_a_module_may_write_into_what_it_is_given(data: TrainingData, code: ModelCode, tmp_path: Path) -> None:
+    model = make(data, code, writing)
+    before, _ = data.held_out.head(ROWS)
+    copies = {name: values.copy() for name, values in before.items()}
+    scores = [model._score(before) for _ in range(2)]
+    assert np.array_equal(*scores) and all(np.array_equal(before[name], copies[name]) for name in before)
+    found = export(model, tmp_path / "model").structure_importance()
+    assert found is not None and found.values["x"] > 0
+
+
 def mixing(module: Any, inputs: Any) -> Any:
     return usual(module, inputs) * 9 - usual(module, inputs).mean()
 
