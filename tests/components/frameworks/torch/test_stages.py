@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from components._core.types.signature import to_arrays
 from components._frameworks.table import load_model
 from tests.components.small_penguins import make_penguins
 
+ROOT = Path(__file__).resolve().parents[4]
 MODEL = """
 import torch
 from torch import nn
@@ -71,6 +76,62 @@ def test_columns_of_numbers_need_no_preprocessing(tmp_path: Path) -> None:
     answer = model.predict(to_arrays(head, model.signature.inputs))
     assert np.isfinite(answer["probabilities"]).all()
     assert np.mean(answer["class"] == np.array(head["species"].to_pylist())) > 0.9
+
+
+KILLED = """
+import os
+import signal
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+
+class Network(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(1, 16), nn.BatchNorm1d(16), nn.Dropout(0.3), nn.Linear(16, classes))
+        self.calls = 0
+
+    def forward(self, inputs):
+        return self.layers(inputs["bill_length_mm"].nan_to_num() / 50)
+
+    def training_step(self, inputs, labels, weights):
+        self.calls += 1
+        if str(self.calls) == os.environ.get("KILL_AT_CALL"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return (cross_entropy(self(inputs), labels, reduction="none") * weights).mean()
+
+
+def build_model(inputs, transform, hyperparameters):
+    return Network(hyperparameters["classes"])
+"""
+TRAIN = """
+import sys
+from pathlib import Path
+from components._core.project.project_file import Project
+from tests.components.debian_torch import import_torch
+from tests.components.small_penguins import Penguins
+
+import_torch()
+Penguins(Path(sys.argv[1]), Project.model_validate_json(sys.argv[2])).train("killed")
+"""
+
+
+@pytest.mark.slow
+def test_a_stage_that_was_killed_goes_on_and_ends_in_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {"source": "penguins.csv", "exclude": ["island", "sex"]}
+    penguins = make_penguins(tmp_path, model=KILLED, framework="torch", train=SETTINGS, data=data)
+    command = [sys.executable, "-c", TRAIN, str(tmp_path), penguins.project.to_json()]
+    world = {**os.environ, "KILL_AT_CALL": "100", "PYTHONPATH": str(ROOT)}  # in the fifth of eight epochs
+    done = subprocess.run(command, env=world, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(list((tmp_path / "store").rglob("*.npz"))) == 1
+    resumed = penguins.train("resumed")
+    assert not list((tmp_path / "store").rglob("*.npz"))
+    monkeypatch.setenv(STORE, str(tmp_path / "another store"))
+    whole = penguins.train("whole")
+    assert (resumed / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
 
 
 def test_columns_of_text_are_refused_by_their_names(tmp_path: Path) -> None:
