@@ -151,7 +151,7 @@ def _check_unused(unused: list[str], data: TrainingData, *, prepared: bool) -> C
         message = f"preprocessing_fn makes features that the model does not use ({count}): {listed(unused)}"
         reason = f"{message}; use them in build_model, or take them out of preprocessing_fn"
     else:
-        message = f"the pipeline of build_model drops columns ({count}): {listed(unused)}"
+        message = f"what build_model returns drops columns ({count}): {listed(unused)}"
         reason = f"{message}; use them, or list them under data.exclude: requests have to carry them"
     return Check("unused features", "warn", float(len(unused)), n=data.train.rows, reason=reason)
 

@@ -113,7 +113,8 @@ def test_the_image_of_pytorch_is_built_on_the_stages_with_the_build_that_is_name
     engine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_INDEX", "https://example/cu126")
-    assert _build("stages-torch").returncode == 0
+    done = _build("stages-torch")
+    assert done.returncode == 0 and "with avro gcs" in done.stdout  # the extras of the stages that it is built on
     line = next(line for line in engine.read_text().splitlines() if line.startswith("build "))
     assert "--file images/stages-torch/Dockerfile --tag naru-stages-torch:python3.12" in line
     assert "BASE_IMAGE=naru-stages:python3.12" in line and "TORCH_INDEX=https://example/cu126" in line

@@ -6,7 +6,6 @@ apt-get install --no-install-recommends python3-torch     # for Debian's own Pyt
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def import_torch() -> bool:
 
     Debian's packages are on the path only while it is imported: other tests must not find any of them.
     """
-    if "torch" in sys.modules or importlib.util.find_spec("torch") is not None:
+    if "torch" in sys.modules:
         return True
     sys.path.append(str(_DEBIAN))  # the last one: what the environment has comes first
     try:
@@ -30,3 +29,11 @@ def import_torch() -> bool:
     finally:
         sys.path.remove(str(_DEBIAN))
     return True
+
+
+def link_torch(folder: Path) -> str:
+    """Make a folder with a link to PyTorch alone, for the path of another process; returns it. Needs what `import_torch` finds."""
+    folder.mkdir()
+    package = Path(str(sys.modules["torch"].__file__)).parent
+    (folder / package.name).symlink_to(package, target_is_directory=True)
+    return str(folder)

@@ -76,7 +76,8 @@ class Fit:
             with self._report_failures(len(progress.epochs)):
                 measured = self._train(data, settings, progress) | self._judge(data)
             record_epoch(progress, measured, lambda: to_arrays(self._module.state_dict()))
-            self._step_scheduler(measured["eval_loss"])
+            with self._report_failures(len(progress.epochs) - 1):
+                self._step_scheduler(measured["eval_loss"])
             progress.variables = to_arrays(self._state())
             if after_epoch and after_epoch(progress):
                 break
@@ -210,5 +211,5 @@ class _Kept:
 
 
 def _measured(loss: float, kept: _Kept) -> dict[str, float]:
-    """Return a loss and the metrics beside it; a loss that is no number is an error, and has none."""
+    """Return a loss and the metrics beside it; a loss that is not a number is an error, and has none."""
     return {"loss": loss, **(kept.measure() if math.isfinite(loss) else {})}

@@ -29,6 +29,7 @@ from components._frameworks.transformed_rows import Column
 
 _OPSET = 17
 """Version of ONNX's operators: the latest that all releases of the TorchScript exporter since PyTorch 1.13 write."""
+_EXPORTER_ERROR = getattr(torch.onnx, "OnnxExporterError", None) or torch.onnx.errors.OnnxExporterError
 _TRACED_ROWS = 2
 _SCORES = "scores"
 
@@ -92,7 +93,7 @@ def export_module(
         warnings.simplefilter("ignore")  # of sizes that the exporter takes for constants: parity is what is held
         try:
             torch.onnx.export(whole, shaped, content, **options)
-        except torch.onnx.errors.OnnxExporterError as error:
+        except _EXPORTER_ERROR as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
             message = f"the module of build_model cannot be exported to ONNX: {first}"
             remedy = "use operations that PyTorch's TorchScript exporter knows"

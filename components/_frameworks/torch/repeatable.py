@@ -1,4 +1,4 @@
-"""Equal results from equal inputs: deterministic algorithms, and generators that are seeded anew for each epoch."""
+"""Equal results from equal inputs: deterministic algorithms, and generators that are seeded again for each epoch."""
 
 from __future__ import annotations
 

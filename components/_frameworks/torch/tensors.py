@@ -52,5 +52,5 @@ def as_inputs(features: Mapping[str, NDArray[Any]], columns: Iterable[Column], d
 
 
 def as_tensor(values: NDArray[Any]) -> torch.Tensor:
-    """Return a tensor that shares the array's memory, or has a copy of memory that cannot be written."""
-    return torch.from_numpy(values if values.flags.writeable else np.array(values))
+    """Return a tensor with a copy of the values: a module may write into what it is given, and the rows are read again."""
+    return torch.from_numpy(np.array(values))

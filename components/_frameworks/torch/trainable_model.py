@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from components._core.errors import ModelError
+from components._core.files import write_json
 from components._core.project.train_config import Train
+from components._core.types.artifact_files import STRUCTURE
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
-from components._frameworks.contract import AfterEpoch, Layer, ModelCode, Progress, TrainableModel, TrainingData
+from components._frameworks.contract import (
+    AfterEpoch,
+    Layer,
+    ModelCode,
+    Progress,
+    StructureImportance,
+    TrainableModel,
+    TrainingData,
+)
 from components._frameworks.onnx_models.artifact import write_artifact
 from components._frameworks.onnx_models.onnx_model import OnnxModel
 from components._frameworks.onnx_models.parity import ROW, ROWS, check_parity, differences_by_row
@@ -21,6 +32,7 @@ from components._frameworks.torch.build_model import Built
 from components._frameworks.torch.fit import Fit
 from components._frameworks.torch.losses import activate
 from components._frameworks.torch.onnx_export import assemble, export_module
+from components._frameworks.torch.slopes import measure_slopes
 from components._frameworks.torch.structure import count_numbers
 from components._frameworks.torch.tensors import as_inputs
 
@@ -28,6 +40,8 @@ _REMEDY = (
     "the exporter follows one call of the module: use torch.where instead of `if` on values, take numbers of rows from "
     "tensors' shapes, and let no row depend on the others of its batch"
 )
+_MEASURED = 2_000
+"""Training rows by which the slopes are measured, at most."""
 _ALONE = 20
 """Eval rows that are scored one by one as well: that a module mixes rows shows nowhere else."""
 
@@ -65,6 +79,8 @@ class TorchModel(TrainableModel):
         exported = export_module(self._built.module, self._columns, rows, self._task, self._classes, self._code)
         content = assemble(exported, self._columns, signature).SerializeToString(deterministic=True)
         self._compare(OnnxModel(signature, content), rows)
+        if structure := self._measure():
+            write_json(folder / STRUCTURE, asdict(structure))
         transform_fn = self._data.transform_fn if self._data.is_prepared else None
         write_artifact(folder, content, signature, [column.name for column in self._columns], transform_fn)
 
@@ -88,6 +104,11 @@ class TorchModel(TrainableModel):
             if not differences_by_row(alone, exported[row : row + 1])[0] <= ROW * spread:  # also for NaN
                 message = "the module of build_model gives a row another score alone than among others"
                 raise ModelError(message, where=self._code.file, remedy=_REMEDY)
+
+    def _measure(self) -> StructureImportance | None:
+        rows, _ = self._data.train.head(_MEASURED)
+        inputs = as_inputs(rows, self._columns, torch.device("cpu"))
+        return measure_slopes(self._built.module.eval(), inputs, self._built.unused, raw=not self._data.is_prepared)
 
     def _score(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
         """Score rows with the module itself, which is in the mode of evaluation: [rows], or [rows, classes] where scores are by class."""

@@ -11,18 +11,20 @@ import pytest
 
 from tests.components.debian_torch import REASON
 
-torch = pytest.importorskip("torch", reason=REASON)
+pytest.importorskip("torch", reason=REASON)
 
-from components._core.errors import ConfigError, ModelError, NaruError, UserCodeError  # noqa: E402
-from components._core.types.signature import Feature, Signature  # noqa: E402
-from components._core.types.tasks import TASKS  # noqa: E402
-from components._frameworks.contract import Model, ModelCode, TrainingData  # noqa: E402
-from components._frameworks.table import load_model  # noqa: E402
-from components._frameworks.torch.build_model import build  # noqa: E402
-from components._frameworks.torch.trainable_model import TorchModel  # noqa: E402
-from tests.components.frameworks.torch.conftest import Write  # noqa: E402
+import torch
+from torch import nn
 
-nn, functional = torch.nn, torch.nn.functional
+from components._core.errors import ConfigError, ModelError, NaruError, UserCodeError
+from components._core.types.signature import Feature, Signature
+from components._core.types.tasks import TASKS
+from components._frameworks.contract import Model, ModelCode, TrainingData
+from components._frameworks.table import load_model
+from components._frameworks.torch.build_model import build
+from components._frameworks.torch.trainable_model import TorchModel
+from tests.components.frameworks.torch.conftest import Write
+
 ROWS = 120
 CLASSES = {"binary_classification": ["n", "y"], "multiclass_classification": ["a", "b", "c"], "regression": []}
 BINARY = "binary_classification"
@@ -100,7 +102,7 @@ def test_equal_modules_give_equal_bytes(data: TrainingData, code: ModelCode, tmp
     for name in ("one", "two"):
         export(make(data, code), tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["model.onnx", "sha256.json", "signature.json"]
+    assert files == ["model.onnx", "sha256.json", "signature.json", "structure.json"]
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
 
 
@@ -118,6 +120,42 @@ def test_parts_are_described(data: TrainingData, code: ModelCode) -> None:
     parts = [(part.name, part.kind, part.output, part.parameters) for part in model.layers()]
     assert parts == [("linear", "Linear", "(None, 3)", 6), ("kinds", "Embedding", "(None, 3)", 15)]
     assert model.count_parameters() == 21
+
+
+def weighed(module: Any, inputs: Any) -> Any:
+    return 3 * inputs["x"] + 0 * module.linear(inputs["x"]) + module.kinds(inputs["kind"])
+
+
+def test_slopes_say_how_much_a_feature_counts(data: TrainingData, code: ModelCode, tmp_path: Path) -> None:
+    model = make(data, code, weighed)
+    found = export(model, tmp_path / "model").structure_importance()
+    assert found is not None and found.raw
+    features, _ = data.train.head(ROWS)
+    order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0)).numpy()
+    embedding = model._built.module.kinds.weight.detach().numpy()[:, 0]
+    kinds, x = embedding[features["kind"]], features["x"]
+    expected = {"x": 3 * np.abs(x[order] - x).mean(), "kind": np.abs(kinds[order] - kinds).mean()}
+    assert found.values == pytest.approx(expected, rel=1e-5)
+
+
+def test_slopes_say_nothing_where_an_index_has_none(data: TrainingData, code: ModelCode, tmp_path: Path) -> None:
+    model = make(data, code, lambda module, inputs: module.linear(inputs["x"] + inputs["kind"].float()[:, None]))
+    assert export(model, tmp_path / "model").structure_importance() is None
+
+
+def writing(module: Any, inputs: Any) -> Any:
+    inputs["x"].mul_(2)
+    return usual(module, inputs)
+
+
+def test_a_module_may_write_into_what_it_is_given(data: TrainingData, code: ModelCode, tmp_path: Path) -> None:
+    model = make(data, code, writing)
+    before, _ = data.held_out.head(ROWS)
+    copies = {name: values.copy() for name, values in before.items()}
+    scores = [model._score(before) for _ in range(2)]
+    assert np.array_equal(*scores) and all(np.array_equal(before[name], copies[name]) for name in before)
+    found = export(model, tmp_path / "model").structure_importance()
+    assert found is not None and found.values["x"] > 0
 
 
 def mixing(module: Any, inputs: Any) -> Any:
@@ -190,7 +228,7 @@ def test_probabilities_of_classes_are_refused(data: TrainingData, code: ModelCod
 
 
 @pytest.mark.parametrize("returned", [None, 3])
-def test_what_is_no_module_is_refused(returned: Any, data: TrainingData, code: ModelCode) -> None:
+def test_anything_but_a_module_is_refused(returned: Any, data: TrainingData, code: ModelCode) -> None:
     with pytest.raises(UserCodeError, match=r"build_model returned (nothing|a int)"):
         build(lambda *_: returned, code, data, None, {}, task=TASKS[BINARY], classes=["n", "y"], seed=1)
 

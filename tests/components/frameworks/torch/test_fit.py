@@ -1,8 +1,8 @@
-"""The fit of a module: it learns, ends equally after a kill, weighs classes, stops early and refuses a loss that is no number."""
+"""The fit of a module: it learns, ends equally after a kill, weighs classes, stops early and refuses a loss that is not a number."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,21 @@ import pytest
 
 from tests.components.debian_torch import REASON
 
-torch = pytest.importorskip("torch", reason=REASON)
+pytest.importorskip("torch", reason=REASON)
 
-from components._core.errors import ModelError, UserCodeError  # noqa: E402
-from components._core.project.train_config import Train  # noqa: E402
-from components._core.types.tasks import TASKS  # noqa: E402
-from components._frameworks.contract import ModelCode, Progress, TrainingData  # noqa: E402
-from components._frameworks.torch.build_model import build  # noqa: E402
-from components._frameworks.torch.trainable_model import TorchModel  # noqa: E402
-from tests.components.frameworks.torch.conftest import Write  # noqa: E402
+import torch
+from torch import nn
 
-nn = torch.nn
+from components._core.errors import ModelError, UserCodeError
+from components._core.project.train_config import Train
+from components._core.types.tasks import TASKS
+from components._frameworks.contract import ModelCode, Progress, TrainingData
+from components._frameworks.torch.build_model import build
+from components._frameworks.torch.fit import choose_device
+from components._frameworks.torch.trainable_model import TorchModel
+from components.train.checkpoints import Checkpoint
+from tests.components.frameworks.torch.conftest import Write
+
 BINARY = "binary_classification"
 ROWS = 403
 
@@ -93,19 +97,21 @@ def test_it_learns_and_keeps_the_best_epoch(data: TrainingData, code: ModelCode)
 
 
 @pytest.mark.parametrize("kind", [Net, Scheduled, Plateau, OwnStep])
-def test_a_fit_that_was_killed_ends_with_equal_weights(data: TrainingData, code: ModelCode, kind: type) -> None:
+def test_a_fit_that_was_killed_ends_with_equal_weights(
+    data: TrainingData, code: ModelCode, kind: type, tmp_path: Path
+) -> None:
     settings = Train(epochs=5, batch_size=50, patience=0)
-    kept: list[Progress] = []
+    checkpoint = Checkpoint(str(tmp_path / "checkpoint.npz"))
 
     def kill(progress: Progress) -> bool:
-        kept.append(replace(progress, epochs=list(progress.epochs)))
+        checkpoint.save(progress)
         return len(progress.epochs) == 2
 
     whole = make(data, code, kind)
     expected = whole.fit(data, settings)
     make(data, code, kind).fit(data, settings, after_epoch=kill)
     resumed = make(data, code, kind)
-    found = resumed.fit(data, settings, progress=kept[-1])
+    found = resumed.fit(data, settings, progress=checkpoint.load())
     assert found.epochs == expected.epochs and found.steps == expected.steps
     for some, others in ((found.best, expected.best), (found.variables, expected.variables)):
         assert len(some) == len(others) and all(map(np.array_equal, some, others))
@@ -199,7 +205,7 @@ class Linear(nn.Module):
         return self.last(inputs["x"])
 
 
-def test_a_loss_that_is_no_number_is_an_error(data: TrainingData, code: ModelCode) -> None:
+def test_a_loss_that_is_not_a_number_is_an_error(data: TrainingData, code: ModelCode) -> None:
     with pytest.raises(ModelError, match=r"the (eval )?loss of epoch \d+ is nan"):
         make(data, code, Exploding).fit(data, Train(epochs=3, batch_size=50))
 
@@ -221,9 +227,16 @@ class Failing(Net):
         return super().forward(inputs)
 
 
+class Overdone(Net):
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=2)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
+        (Overdone, "the model, in epoch 3, failed: ValueError: Tried to step"),
         (Wrong, r"training_step returned a tensor \[50, 1\]; must be the mean loss"),
         (Failing, "the model, in epoch 1, failed: RuntimeError: no such luck"),
     ],
@@ -233,6 +246,12 @@ def test_what_fails_in_a_fit_is_an_error_of_the_model(
 ) -> None:
     with pytest.raises(ModelError, match=message):
         make(data, code, kind).fit(data, Train(batch_size=50))
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_a_gpu_is_used_where_pytorch_sees_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: kind == "cuda")
+    assert choose_device().type == kind
 
 
 def test_a_state_that_a_checkpoint_cannot_keep_is_refused(data: TrainingData, code: ModelCode) -> None:
