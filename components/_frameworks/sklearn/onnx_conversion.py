@@ -27,6 +27,7 @@ from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Output
 from components._frameworks.sklearn import boosted_conversion, design_conversion  # noqa: F401  (register converters)
+from components._frameworks.sklearn.average import Average
 from components._frameworks.sklearn.data_frames import name_columns
 from components._frameworks.sklearn.design_matrix import DesignMatrix
 from components._frameworks.sklearn.native_columns import NativeColumns
@@ -80,13 +81,18 @@ def convert(
         for column, names in zip(taken, name_columns(taken).values(), strict=True)
         for name in names
     ]
-    whole = _with_columns_first(pipeline, rows)
-    try:
-        # zipmap would make a dictionary per row of the probabilities
-        options = {id(whole): {"zipmap": False}} if TASKS[signature.task].has_classes else None
-        converted = convert_sklearn(whole, name="pipeline", initial_types=types, options=options, target_opset=_OPSETS)
-    except Exception as error:
-        raise _translate(error, pipeline) from error
+    last = pipeline.steps[-1][1]
+    converted = []
+    for part in last.members_ if isinstance(last, Average) else [pipeline]:
+        whole = _with_columns_first(part, rows)
+        try:
+            # zipmap would make a dictionary per row of the probabilities
+            options = {id(whole): {"zipmap": False}} if TASKS[signature.task].has_classes else None
+            converted.append(
+                convert_sklearn(whole, name="pipeline", initial_types=types, options=options, target_opset=_OPSETS)
+            )
+        except Exception as error:
+            raise _translate(error, pipeline) from error
     return _assemble(converted, pipeline, signature, taken, exact)
 
 
@@ -125,16 +131,18 @@ def _subject(steps: list[Step]) -> str:
 
 
 def _assemble(
-    converted: onnx.ModelProto,
+    converted: list[onnx.ModelProto],
     pipeline: Pipeline,
     signature: Signature,
     columns: tuple[Column, ...],
     exact: Collection[str],
 ) -> onnx.ModelProto:
-    """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs."""
+    """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs.
+
+    Of several converted models the mean is taken.
+    """
     names = Names(column.name for column in columns)
-    inputs, nodes, constants, renamed = [], [], [], {}
-    left = iter(converted.graph.input)
+    inputs, nodes, constants, given = [], [], [], list[str]()
     for column in columns:
         width = column.shape[0] if column.shape else 1
         inputs.append(helper.make_tensor_value_info(column.name, _TENSOR_TYPES[column.dtype], [None, width]))
@@ -148,23 +156,27 @@ def _assemble(
             sizes = numpy_helper.from_array(np.ones(width, np.int64), names.next())
             constants.append(sizes)
             nodes.append(helper.make_node("Split", [value, sizes.name], parts, axis=1))
-        for part in parts:
-            renamed[next(left).name] = part
-    graph = rename(converted.graph, renamed, names)
-    nodes += graph.node
-    made = _outputs(pipeline, signature, graph.output[-1].name, names)
+        given += parts
+    results = []
+    for part in converted:
+        known = {taken.name: name for taken, name in zip(part.graph.input, given, strict=True)}
+        graph = rename(part.graph, known, names)
+        nodes += graph.node
+        constants += graph.initializer
+        results.append(graph.output[-1].name)
+    made = _outputs(pipeline, signature, results, names)
     complete = helper.make_graph(
         [*nodes, *made.nodes],
         "pipeline",
         inputs,
         made.values,
-        initializer=[*constants, *graph.initializer, *made.constants],
+        initializer=[*constants, *made.constants],
     )
     for number, node in enumerate(complete.node):
         node.name = f"n{number}"
-    versions = {"": _OPSETS[""]} | {opset.domain: opset.version for opset in converted.opset_import}
+    versions = {"": _OPSETS[""]} | {opset.domain: opset.version for part in converted for opset in part.opset_import}
     opsets = [helper.make_opsetid(domain, version) for domain, version in sorted(versions.items())]
-    model = helper.make_model(complete, opset_imports=opsets, producer_name="naru", ir_version=converted.ir_version)
+    model = helper.make_model(complete, opset_imports=opsets, producer_name="naru", ir_version=converted[0].ir_version)
     onnx.checker.check_model(model)
     return model
 
@@ -191,10 +203,11 @@ class _Made:
         return output
 
 
-def _outputs(pipeline: Pipeline, signature: Signature, result: str, names: Names) -> _Made:
+def _outputs(pipeline: Pipeline, signature: Signature, results: list[str], names: Names) -> _Made:
     """Make the task's outputs, in the order of their names, of what the pipeline gives: probabilities [rows, classes], predictions [rows, 1]."""
     made, task = _Made(names), TASKS[signature.task]
-    scores = made.node("Cast", result, to=TensorProto.FLOAT)
+    each = [made.node("Cast", result, to=TensorProto.FLOAT) for result in results]
+    scores = each[0] if len(each) == 1 else made.node("Mean", *each)
     selection = selection_matrix(pipeline, len(signature.classes)) if task.has_classes else None
     if selection is not None:
         scores = made.node("MatMul", scores, made.constant(selection))

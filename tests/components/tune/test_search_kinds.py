@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from components._frameworks.model_kinds import KindInput, find_kind, known_kinds
 from components._frameworks.table import find_framework, load_model
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.train import train_model
+from components.tune import kind_search
 from components.tune.candidates import Candidate
 from components.tune.kind_search import Attempt
 from components.tune.leaderboard import pick
@@ -166,6 +168,39 @@ def test_a_model_of_the_projects_own_that_cannot_be_fitted_ends_the_search(tmp_p
         tune(penguins)
 
 
+def test_a_trial_that_is_behind_on_a_part_of_the_rows_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind_search, "_MANY_ROWS", 100)
+    outcome, folder = tune(make(tmp_path, "regression", models=["linear"], trials=12))
+    trials = read_json(folder / "trials.json")
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert pruned and all(trial["value"] is None for trial in pruned)
+    assert len(trials) == outcome.metrics["trials"] and f"{len(pruned)} stopped early" in outcome.reason
+
+
+@pytest.mark.parametrize("task", [pytest.param("multiclass_classification", marks=pytest.mark.slow), "regression"])
+def test_the_average_of_the_best_kinds_is_one_of_them_and_train_makes_it_as_one_graph(
+    task: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("lightgbm")
+    penguins = make(tmp_path, task, models=["lightgbm"], ensemble=3)
+    _, folder = tune(penguins)
+    board, trials = read_json(folder / "leaderboard.json"), read_json(folder / "trials.json")
+    average = next(entry for entry in board["entries"] if entry["kind"] == "ensemble")
+    assert trials[-1]["origin"] == "average"
+    members = {average["values"][f"{place}.kind"] for place in (1, 2, 3)}
+    assert members == {"linear", "boosted", "lightgbm"}
+    (folder / "hyperparameters.json").write_text(json.dumps({"model.kind": "ensemble", **average["values"]}))
+    model, history = penguins.path("model"), penguins.path("history")
+    for each in (model, history):
+        each.mkdir()
+    inputs = {name: penguins.path(name) for name in ("code", "schema", "transform_graph", "transformed")}
+    outcome = train_model(penguins.project, **inputs, hyperparameters=folder, model=model, history=history)
+    assert outcome.metrics["eval_loss"] == pytest.approx(average["loss"], rel=1e-5)
+    assert load_model(model).signature.framework == "sklearn"
+
+
 def refused(**sections: Any) -> ConfigError:
     from components._core.project.project_file import parse_project
     from components._frameworks.project_rules import check_framework
@@ -202,6 +237,9 @@ RANGE = {"low": 0.1, "high": 0.2}
             {"code": AUTO, "tune": {"spaces": {"linear": {"CC": RANGE}}}},
             "'CC' is not a hyperparameter of the kind 'linear'",
         ),
+        ({"code": AUTO, "tune": {"ensemble": 1}}, "must be 0, or at least 2 models to average"),
+        ({"code": AUTO, "tune": {"models": ["ensemble"]}}, "made of the other kinds"),
+        ({"code": AUTO, "tune": {"workers": 0}}, "tune.workers"),
         ({"tune": {"minutes": 5}}, "minutes has no meaning without models"),
         ({"tune": {"prefer": "best"}}, "prefer has no meaning without models"),
         ({"train": {"hyperparameters": {"model.kind": "x"}}}, "reserved for the kind of model"),
