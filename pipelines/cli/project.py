@@ -69,7 +69,9 @@ def new(
     sample: Annotated[int, typer.Option(min=0, help="Rows that are sampled to judge what columns are; 0: 20,000.")] = 0,
     model: Annotated[
         str,
-        typer.Option(help="The kind of model: keras, linear or boosted (trees); the last two need the extra sklearn."),
+        typer.Option(
+            help="The kind of model: keras, linear, boosted (trees), or auto, which compares the last two; all but keras need the extra sklearn."
+        ),
     ] = "keras",
 ) -> None:
     """Analyze a table and generate a project that runs as it is."""
