@@ -13,6 +13,7 @@ import pytest
 from components._core.checks import Outcome
 from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json
+from components._core.project.project_file import load_project
 from components._core.report.page import Page
 from components._core.setting_names import STORE
 from components._core.types.tasks import TASKS
@@ -27,6 +28,7 @@ from components.tune.kind_search import Attempt
 from components.tune.leaderboard import pick
 from components.tune.objective import Objective
 from components.tune.tune import tune_hyperparameters
+from tests.components.small_flights import EXAMPLE, Small
 from tests.components.small_penguins import Penguins, make_penguins
 
 pytest.importorskip("sklearn")
@@ -157,6 +159,24 @@ def test_the_projects_own_model_is_one_of_the_kinds(tmp_path: Path) -> None:
     )
     board = read_json(tune(penguins)[1] / "leaderboard.json")
     assert {entry["kind"] for entry in board["entries"]} == {"project", "linear", "boosted", "constant"}
+
+
+@pytest.mark.slow
+def test_behind_a_preprocessing_fn_a_kind_takes_what_that_makes_beside_a_model_of_keras(small: Small) -> None:
+    settings = {"tune.models": ["project"], "tune.prefer": "best", "train.epochs": 1, "tune.ensemble": 2}
+    project, folder = load_project(EXAMPLE, settings), small.new("kinds")
+    tune_hyperparameters(project, **small.before("tune"), hyperparameters=folder)
+    board = read_json(folder / "leaderboard.json")
+    assert {entry["kind"] for entry in board["entries"]} == {"project", "linear", "boosted", "ensemble", "constant"}
+    for entry in board["entries"][:-1]:
+        values = {"model.kind": entry["kind"], **entry["values"]}
+        (folder / "hyperparameters.json").write_text(json.dumps(values))
+        inputs = {name: path for name, path in small.before("train").items() if name != "hyperparameters"}
+        model = small.new("model of a kind")
+        history = small.new("history of a kind")
+        outcome = train_model(project, **inputs, hyperparameters=folder, model=model, history=history)
+        assert outcome.metrics["eval_loss"] == pytest.approx(entry["loss"], rel=1e-4)
+        assert load_model(model).signature.framework == ("keras" if entry["kind"] == "project" else "sklearn")
 
 
 def test_a_model_of_the_projects_own_that_cannot_be_fitted_ends_the_search(tmp_path: Path) -> None:
