@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 PROJECT_KIND = "project"
 """The name in `tune.models` of the project's own build_model."""
-LINEAR, TREES, OWN_CODE = 1, 2, 3
+ENSEMBLE_KIND = "ensemble"
+"""The kind of an average of several models; a search makes it of the best ones and does not search over it."""
+LINEAR, TREES, OWN_CODE, ENSEMBLE = 1, 2, 3, 4
 """Orders of simplicity: of two kinds that are equally good, the one with the lower order is chosen."""
 
 _FEW_ROWS = 10_000
@@ -97,6 +99,7 @@ def _build(kind: ModelKind, given: KindInput, values: Mapping[str, Hyperparamete
     return kind.build(values, given)
 
 
+_ENSEMBLE = "components._frameworks.sklearn.kinds.ensemble"
 _MODULES: dict[str, str] = {}
 
 
@@ -110,7 +113,7 @@ def register_kind(name: str, module: str) -> None:
     Raises:
         ValueError: When the name is taken.
     """
-    if name in _MODULES or name == PROJECT_KIND:
+    if name in _MODULES or name in (PROJECT_KIND, ENSEMBLE_KIND):
         raise ValueError(f"duplicate kind {name!r}")
     _MODULES[name] = module
 
@@ -130,11 +133,17 @@ def find_kind(name: str, where: str = "tune.models") -> ModelKind:
     Raises:
         ConfigError: When there is no such kind.
     """
+    if name == ENSEMBLE_KIND:
+        return _load(_ENSEMBLE)
     if name not in _MODULES:
         names = [*_MODULES, PROJECT_KIND]
         message = f"unknown kind of model {name!r}; {suggest(name, names)}"
         raise ConfigError(message, where=where, remedy=f"allowed: {', '.join(names)}")
-    kind: ModelKind = importlib.import_module(_MODULES[name]).KIND
+    return _load(_MODULES[name])
+
+
+def _load(module: str) -> ModelKind:
+    kind: ModelKind = importlib.import_module(module).KIND
     return kind
 
 

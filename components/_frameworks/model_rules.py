@@ -9,6 +9,7 @@ from components._core.suggestions import suggest
 from components._core.types.default_framework import AUTO_FRAMEWORK
 from components._core.types.tasks import TASKS
 from components._frameworks.model_kinds import (
+    ENSEMBLE_KIND,
     PROJECT_KIND,
     KindInput,
     ModelKind,
@@ -31,6 +32,9 @@ def check_models(project: Project) -> None:
     if project.tune.models is None:
         return
     for name in [] if project.tune.models == AUTO else project.tune.models:
+        if name == ENSEMBLE_KIND:
+            message = "'ensemble' is made of the other kinds and is not one to search over"
+            raise ConfigError(message, where=_KEY, remedy="remove it here, and set tune.ensemble: 3")
         if name != PROJECT_KIND:
             kind = find_kind(name)
             check_installed(find_framework(kind.framework), f"{_KEY}: {name}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from components._core.project.project_file import Project
 from components._core.project.tune_config import Space
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import Framework, ModelCode, TrainingData
-from components._frameworks.model_kinds import OWN_CODE, PROJECT_KIND, KindInput
+from components._frameworks.model_kinds import ENSEMBLE_KIND, OWN_CODE, PROJECT_KIND, KindInput, find_kind
 from components._frameworks.model_rules import searches_own, shipped_kinds, space_of
 from components._frameworks.table import check_installed, find_framework
+from components._frameworks.transformed_rows import TransformedRows
 
 Values = dict[str, Hyperparameter]
 
@@ -76,6 +77,7 @@ class Fitter:
     project: Project
     data: TrainingData
     classes: list[str]
+    _parts: dict[int, TransformedRows] = field(default_factory=dict)
 
     def fit(self, candidate: Candidate, values: Values, most: int = 0) -> Fitted:
         """Fit one model.
@@ -91,7 +93,8 @@ class Fitter:
         """
         data = self.data
         if most:
-            data = TrainingData(data.train.thin(most), data.held_out, data.transform_graph, data.class_weights)
+            part = self._parts.setdefault(most, data.train.thin(most))  # read once for all trials
+            data = TrainingData(part, data.held_out, data.transform_graph, data.class_weights)
         model = candidate.framework.build(
             candidate.code,
             data,
@@ -105,9 +108,6 @@ class Fitter:
         if not np.isfinite(scores).all():
             raise ModelError("some eval rows have a score that is not a number", remedy="look at build_model")
         return Fitted(progress.epochs[progress.best_epoch]["eval_loss"], scores, model.found_hyperparameters())
-
-
-FitOne = Callable[[Candidate, Values, int], Fitted]
 
 
 def list_candidates(project: Project, code: Path, data: TrainingData) -> list[Candidate]:
@@ -145,3 +145,25 @@ def list_candidates(project: Project, code: Path, data: TrainingData) -> list[Ca
             Candidate(PROJECT_KIND, title, OWN_CODE, framework, own, known, project.tune.space, is_baseline=True)
         )
     return found
+
+
+def ensemble_of(
+    members: Sequence[tuple[str, Values]], project: Project, data: TrainingData
+) -> tuple[Candidate, Values]:
+    """Return the kind that averages models of other kinds, and its values.
+
+    Args:
+        members: The kinds of its members and their values.
+        project: The project.
+        data: The rows.
+    """
+    kind = find_kind(ENSEMBLE_KIND)
+    given = KindInput(TASKS[project.task], data.is_prepared, data.train.rows)
+    values: Values = {
+        f"{place}.{name}": value
+        for place, (member, own) in enumerate(members, 1)
+        for name, value in {"kind": member, **own}.items()
+    }
+    framework = find_framework(kind.framework)
+    title = f"{kind.title} {len(members)}"
+    return Candidate(kind.name, title, kind.order, framework, kind.code(given), [], {}, is_baseline=False), values

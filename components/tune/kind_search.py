@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -23,14 +24,14 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from components._core.errors import ModelError, NaruError
+from components._core.errors import ModelError
 from components._core.project.project_file import Project
 from components._core.project.tune_config import Space
 from components._frameworks.model_kinds import PROJECT_KIND
-from components.tune.candidates import Candidate, Fitter, Values
+from components.tune.candidates import Candidate, Fitted, Fitter, Values, ensemble_of
 from components.tune.objective import Objective
 
-KNOWN, SEARCHED = "known good", "searched"
+KNOWN, EARLIER, SEARCHED, AVERAGED = "known good", "earlier run", "searched", "average"
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 _TURNS = (0, 0, 1, 0, 0, 1, 0, 2)
 """Places, among the kinds by their best value, that the trials go to in turn."""
@@ -38,6 +39,7 @@ _MANY_ROWS = 20_000
 """Training rows from which a trial is first fitted on a part of them."""
 _PART = 4
 _FEWEST_TO_PRUNE = 4
+_FEWEST_MEMBERS = 2
 _STARTS = 4
 """Trials of a kind before its values are proposed by the results; known good ones count."""
 
@@ -87,6 +89,25 @@ class Studied:
 
 
 @dataclass
+class Proposal:
+    """A model that is to be fitted.
+
+    Attributes:
+        kind: Its kind.
+        trial: The trial of that kind's study.
+        values: Its hyperparameters.
+        origin: Where the values come from.
+        is_hopeless: Whether it was given up after a fit of a part of the rows.
+    """
+
+    kind: Studied
+    trial: optuna.Trial
+    values: Values
+    origin: str
+    is_hopeless: bool = False
+
+
+@dataclass
 class Search:
     """A search in progress.
 
@@ -95,6 +116,7 @@ class Search:
         objective: What decides.
         fitter: Fits the models.
         kinds: The kinds, in the order in which they are tried.
+        earlier: Kinds and values of an earlier search, the best first.
         attempts: What was tried.
         out_of_time: Whether `tune.minutes` ended it.
     """
@@ -103,6 +125,7 @@ class Search:
     objective: Objective
     fitter: Fitter
     kinds: list[Studied]
+    earlier: list[tuple[str, Values]] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     out_of_time: bool = False
 
@@ -142,13 +165,103 @@ class Search:
             if has_time() or (kind.candidate.is_baseline and kind.best is None):
                 self._try_known(kind, values)
         self._check_any()
-        turn = 0
-        while (turn < settings.trials or (not settings.trials and bound is not None)) and has_time():
+        waiting = self._earlier()
+        done = 0
+        with ThreadPoolExecutor(settings.workers) as pool:
+            while (done < settings.trials or (not settings.trials and bound is not None)) and has_time():
+                size = min(settings.workers, settings.trials - done) if settings.trials else settings.workers
+                batch = [self._propose(waiting, done + place) for place in range(size)]
+                if None in batch:
+                    break
+                self._try([each for each in batch if each is not None], pool)
+                done += size
+        self.average()
+
+    def _earlier(self) -> list[tuple[Studied, Values]]:
+        """Return what to begin with: good values of an earlier search, of kinds and spaces that are searched now."""
+        kinds = {kind.candidate.kind: kind for kind in self.kinds}
+        found = []
+        for name, values in self.earlier:
+            kind = kinds.get(name)
+            if kind is not None and all(
+                _holds(distribution, values.get(parameter)) for parameter, distribution in kind.distributions.items()
+            ):
+                found.append((kind, values))
+        return found
+
+    def _propose(self, waiting: list[tuple[Studied, Values]], turn: int) -> Proposal | None:
+        """Return the next model to fit; None when no kind has values to try."""
+        if waiting:
+            kind, values = waiting.pop(0)
+            kind.study.enqueue_trial({name: values[name] for name in kind.distributions})
+            origin = EARLIER
+        else:
             kinds = self._by_value()
             if not kinds:
-                break
-            self._try_next(kinds[min(_TURNS[turn % len(_TURNS)], len(kinds) - 1)])
-            turn += 1
+                return None
+            kind, origin = kinds[min(_TURNS[turn % len(_TURNS)], len(kinds) - 1)], SEARCHED
+        trial = kind.study.ask(kind.distributions)
+        return Proposal(kind, trial, {**kind.candidate.known[0], **trial.params}, origin)
+
+    def _try(self, batch: list[Proposal], pool: ThreadPoolExecutor) -> None:
+        """Fit the models of a batch side by side; what comes of them is noted in their order, whichever ended first."""
+        # code of a person may change what is global, such as the state of random numbers: it is alone
+        alone = len(batch) == 1 or any(each.kind.candidate.kind == PROJECT_KIND for each in batch)
+        apply: Callable[..., Iterable[Any]] = map if alone else pool.map
+        rows = self.fitter.data.train.rows
+        if rows >= _MANY_ROWS:
+            parts = list(apply(lambda each: self._fit(each.kind, each.values, -(-rows // _PART)), batch))
+            for each, part in zip(batch, parts, strict=True):
+                each.is_hopeless = self._is_hopeless(each, part)
+        left = [each for each in batch if not each.is_hopeless]
+        fits = iter(list(apply(lambda each: self._fit(each.kind, each.values), left)))
+        for each in batch:
+            if each.is_hopeless:
+                self.attempts.append(Attempt(len(self.attempts), each.kind.candidate, each.values, each.origin, PRUNED))
+                each.kind.study.tell(each.trial, state=optuna.trial.TrialState.PRUNED)
+                continue
+            attempt = self._note(each.kind, each.values, each.origin, next(fits))
+            if not np.isfinite(attempt.value):
+                each.kind.study.tell(each.trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                each.kind.study.tell(each.trial, attempt.value)
+
+    def _is_hopeless(self, proposal: Proposal, part: Fitted | ModelError) -> bool:
+        """Whether a model of a part of the rows is worse than the median of the earlier ones of that part."""
+        if isinstance(part, ModelError):  # the fit on all rows says why
+            return False
+        proposal.trial.report(self.objective.measure(part.scores), 1)
+        return proposal.trial.should_prune()
+
+    def average(self) -> None:
+        """Add the average of the best models of several kinds, where the project asks for it; its scores are the mean of theirs."""
+        best = [kind.best for kind in self.kinds if kind.best is not None and kind.candidate.kind != PROJECT_KIND]
+        members = sorted(best, key=self._key)[: self.project.tune.ensemble]
+        if len(members) < _FEWEST_MEMBERS:
+            return
+        named = [(each.candidate.kind, each.values) for each in members]
+        candidate, values = ensemble_of(named, self.project, self.fitter.data)
+        scores: NDArray[Any] = np.mean([each.scores for each in members if each.scores is not None], axis=0)
+        attempt = Attempt(len(self.attempts), candidate, values, AVERAGED, scores=scores)
+        attempt.value = self.objective.measure(scores)
+        attempt.loss = float(self.objective.task.row_losses(self.objective.labels, scores).mean())
+        self.attempts.append(attempt)
+        self.kinds.append(Studied(candidate, optuna.create_study(), {}, attempt))
+
+    def best_values(self) -> list[tuple[str, Values]]:
+        """Return what an earlier run hands on: the best values of the kinds ahead, and the second best of the first."""
+        first = self._by_value()[:3]
+        ahead = [cast("Attempt", kind.best) for kind in first]
+        others = [
+            attempt
+            for attempt in self.attempts
+            if ahead and attempt.candidate.kind == ahead[0].candidate.kind and attempt is not ahead[0]
+        ]
+        others = sorted((each for each in others if np.isfinite(each.value)), key=self._key)[:1]
+        return [
+            (each.candidate.kind, {name: each.values[name] for name in each.candidate.space})
+            for each in [*ahead[:1], *others, *ahead[1:]]
+        ]
 
     def _known(self) -> Iterator[tuple[Studied, Values]]:
         """Yield the known good values: the first of every kind before the second of any."""
@@ -167,7 +280,7 @@ class Search:
         return self.objective.key(attempt.value, attempt.loss)
 
     def _try_known(self, kind: Studied, values: Values) -> None:
-        attempt = self._attempt(kind, values, KNOWN)
+        attempt = self._note(kind, values, KNOWN, self._fit(kind, values))
         if attempt.state == FAILED and kind.candidate.kind == PROJECT_KIND:
             # the defaults: this is not an unlucky draw, the model is broken
             raise ModelError(
@@ -187,40 +300,18 @@ class Search:
                 optuna.trial.create_trial(params=params, distributions=kind.distributions, value=attempt.value)
             )
 
-    def _try_next(self, kind: Studied) -> None:
-        trial = kind.study.ask(kind.distributions)
-        values: Values = {**kind.candidate.known[0], **trial.params}
-        if self._is_hopeless(kind, trial, values):
-            attempt = Attempt(len(self.attempts), kind.candidate, values, SEARCHED, PRUNED)
-            self.attempts.append(attempt)
-            kind.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            return
-        attempt = self._attempt(kind, values, SEARCHED)
-        if not np.isfinite(attempt.value):
-            kind.study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        else:
-            kind.study.tell(trial, attempt.value)
-
-    def _is_hopeless(self, kind: Studied, trial: optuna.Trial, values: Values) -> bool:
-        """Whether a model of a part of the rows is worse than the median of the earlier ones of that part."""
-        rows = self.fitter.data.train.rows
-        if rows < _MANY_ROWS:
-            return False
+    def _fit(self, kind: Studied, values: Values, most: int = 0) -> Fitted | ModelError:
         try:
-            fitted = self.fitter.fit(kind.candidate, values, rows // _PART)
-        except NaruError:
-            return False  # the fit on all rows says why
-        trial.report(self.objective.measure(fitted.scores), 1)
-        return trial.should_prune()
+            return self.fitter.fit(kind.candidate, values, most)
+        except ModelError as error:
+            return error
 
-    def _attempt(self, kind: Studied, values: Values, origin: str) -> Attempt:
-        """Fit a model and keep what came of it."""
+    def _note(self, kind: Studied, values: Values, origin: str, fitted: Fitted | ModelError) -> Attempt:
+        """Keep what came of a fit."""
         attempt = Attempt(len(self.attempts), kind.candidate, values, origin)
         self.attempts.append(attempt)
-        try:
-            fitted = self.fitter.fit(kind.candidate, values)
-        except ModelError as error:
-            attempt.state, attempt.reason = FAILED, error.message
+        if isinstance(fitted, ModelError):
+            attempt.state, attempt.reason = FAILED, fitted.message
             return attempt
         attempt.values = {**values, **fitted.found}
         attempt.value, attempt.loss = self.objective.measure(fitted.scores), fitted.loss

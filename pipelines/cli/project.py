@@ -70,7 +70,7 @@ def new(
     model: Annotated[
         str,
         typer.Option(
-            help="The kind of model: keras, torch (PyTorch), linear or boosted (trees); torch needs the extra of that name, the last two sklearn."
+            help="The kind of model: keras, torch (PyTorch), linear, boosted (trees), or auto, which compares the last two. torch needs the extra of that name, the others but keras sklearn."
         ),
     ] = "keras",
 ) -> None:

@@ -12,13 +12,13 @@ from components._core.checks import Outcome
 from components._core.errors import INTERRUPTED_EXIT_CODE, NaruError
 from components._core.files import read_json, write_bytes, write_json
 from components._core.project.project_file import Project
-from components._core.report.number_format import four_digits, show
 from components._core.stage.environment import describe_environment
 from components._core.stage.run_record import RunRecord, make_run_record, parse_commit
 from components._core.store.approvals import WAITS
-from components._core.types.artifact_files import IMPORTANCES, LEADERBOARD, OUTCOME
+from components._core.types.artifact_files import IMPORTANCES, OUTCOME
 from components._core.types.column_choices import ColumnChoices
 from components._core.types.leak_rules import LEAK_REASONS
+from pipelines.local.leaderboard_lines import describe_leaderboard
 from pipelines.local.run_state import StageState, read_states, task_root
 from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
@@ -109,7 +109,7 @@ def make_record(
         approve=_approve_command(common, folder),
         **proposed,
         ablate=f"naru ablate {shlex.quote(str(folder))}" if proposed else "",
-        leaderboard=_read_leaderboard(outputs),
+        leaderboard=describe_leaderboard(Path(outputs.get("hyperparameters", ""))),
     )
 
 
@@ -172,27 +172,6 @@ def _warnings(states: list[StageState], outputs: dict[str, str]) -> list[str]:
                 check.reason for check in checks if check.name.partition(":")[0] in names and check.status == "warn"
             ]
     return found
-
-
-def _read_leaderboard(outputs: dict[str, str]) -> list[str]:
-    """Describe the kinds of model that tune compared, a line each, the best first; empty without such a search."""
-    file = Path(outputs.get("hyperparameters", "")) / LEADERBOARD
-    if not file.is_file():
-        return []
-    board = read_json(file)
-    width = max(len(entry["kind"]) for entry in board["entries"])
-    lines = [f"kinds of model by {board['metric']} on {board['rows']:,} eval rows"]
-    for entry in board["entries"]:
-        behind = ""
-        if entry["kind"] != board["chosen"] and entry["gain"] is not None:
-            word, sign = ("worse", 1) if entry["gain"] >= 0 else ("better", -1)
-            ends = sorted(sign * (entry[end] or 0.0) for end in ("low", "high"))
-            gain, low, high = (show(float(f"{value:.3g}")) for value in (sign * entry["gain"], *ends))
-            behind = f"  {word} by {gain} ({low} to {high})"
-        value = None if entry["value"] is None else four_digits(entry["value"])
-        mark = "*" if entry["kind"] == board["chosen"] else " "
-        lines.append(f"{mark} {entry['kind']:<{width}}  {show(value)}{behind}")
-    return [*lines, board["why"]] if board["why"] else lines
 
 
 def _read_proposal(outputs: dict[str, str]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ Kind = Literal["keras", "torch", "linear", "boosted"]
 """A neural network of Keras or PyTorch, a linear model or boosted trees of scikit-learn."""
 
 KINDS: tuple[Kind, ...] = ("keras", "torch", "linear", "boosted")
+AUTO: Literal["auto"] = "auto"
+"""Linear or boosted, by a quick look at the table."""
 _ORDERS: tuple[Order, ...] = ("dmy", "mdy", "ymd")
 
 
@@ -31,7 +33,7 @@ class Choices:
         positive: The label's positive value.
         date_order: Order of day, month and year where a date does not say.
         sample: Rows that are sampled to judge what columns are; 0: the default number.
-        model: The kind of model.
+        model: The kind of model; `auto`: the table decides.
     """
 
     task: str = ""
@@ -42,7 +44,7 @@ class Choices:
     positive: str = ""
     date_order: Order | None = None
     sample: int = 0
-    model: Kind = "keras"
+    model: Kind | Literal["auto"] = "keras"
 
     @classmethod
     def parse(
@@ -75,10 +77,11 @@ class Choices:
         if group and time:
             remedy = "name one of them; rows are kept together, or split by time"
             raise ConfigError("--group and --time contradict each other", where="naru new", remedy=remedy)
-        kind = next((known for known in KINDS if known == model), None)
+        kinds: tuple[Kind | Literal["auto"], ...] = (*KINDS, AUTO)
+        kind = next((known for known in kinds if known == model), None)
         if kind is None:
-            message = f"--model: unknown kind {model!r}; {suggest(model, KINDS)}"
-            raise ConfigError(message, where="naru new", remedy=f"allowed: {', '.join(KINDS)}")
+            message = f"--model: unknown kind {model!r}; {suggest(model, kinds)}"
+            raise ConfigError(message, where="naru new", remedy=f"allowed: {', '.join(kinds)}")
         return cls(names.get(task, ""), _names(drop), _names(ids), group, time, positive, order, sample, kind)
 
     def check_columns(self, known: Sequence[str], label: str) -> None:

@@ -17,7 +17,7 @@ from components._core.project.table_config import Csv
 from components._core.suggestions import listed
 from components._data.formats.registry import open_format
 from components._frameworks.table import check_installed, find_framework
-from pipelines.scaffold.choices import Choices
+from pipelines.scaffold.choices import AUTO, Choices, Kind
 from pipelines.scaffold.column_meanings import Meaning, add_cell_counts, find_meanings
 from pipelines.scaffold.decisions import (
     Decision,
@@ -109,14 +109,13 @@ def new_project(
     scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
     decisions = decide_columns(profile, label, scores, group, meanings, derived, choices)
     _check_features(decisions, table.source)
-    plan = ModelPlan.make(choices.model, decisions)
-    if plan.framework != "keras":
-        check_installed(find_framework(plan.framework), f"--model {plan.kind}")
+    kind, why = _choose_kind(choices, profile, label, target, decisions)
+    plan = ModelPlan.make(kind, decisions)
     decisions = plan.adapt(decisions)
     name = project_name(folder)
     fitting = decide_fitting(profile.rows)
     notes = collect_notes(profile, target, decisions, group, choices.time)
-    notes += filter(None, [name_note(folder, name)])
+    notes += filter(None, [why, name_note(folder, name)])
     facts = _template_values(folder, table, profile, target, label) | {
         "name": name,
         "fitting": fitting,
@@ -129,6 +128,21 @@ def new_project(
     }
     files = _write(folder, facts, decisions)
     return Created(folder, name, table, label, target, profile.rows, decisions, fitting, notes, files, profile.written)
+
+
+def _choose_kind(
+    choices: Choices, profile: Profile, label: str, target: Target, decisions: list[Decision]
+) -> tuple[Kind, str]:
+    """Return the kind of model and, where the table has decided, why."""
+    if choices.model == "keras":
+        return choices.model, ""
+    check_installed(find_framework("sklearn"), f"--model {choices.model}")
+    if choices.model != AUTO:
+        return choices.model, ""
+    from pipelines.scaffold.quick_look import look_at_kinds  # imports scikit-learn
+
+    look = look_at_kinds(profile.sample, label, target, decisions)
+    return look.kind, f"the kind of model is {look.kind}: {look.reason}"
 
 
 def _understand(table: TableLocation, label: str, csv: Csv, choices: Choices) -> tuple[Profile, dict[str, Meaning]]:

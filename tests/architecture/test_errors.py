@@ -219,6 +219,7 @@ NOT_OURS = {
         "ValueError"
     },  # two formats of one name: a mistake in the code, seen at import
     "components/_frameworks/model_kinds.py": {"ValueError"},  # a kind registered twice
+    "components/tune/earlier_trials.py": {"TypeError"},  # of a damaged file, which is ignored and said
     "components/_frameworks/table.py": {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import

@@ -50,6 +50,20 @@ def test_a_champion_of_keras_is_challenged_by_a_pipeline_which_is_served(tmp_pat
     assert refused.code == 2 and "train.epochs: has no meaning for 'sklearn'" in refused.errors
 
 
+def test_a_project_without_a_model_finds_one_which_is_served(tmp_path: Path) -> None:
+    penguins = load_penguins()
+    penguins[penguins.body_mass_g.notna()].to_csv(tmp_path / "penguins.csv", index=False)
+    settings = PROJECT.replace("FRAMEWORK", "auto").replace("multiclass_classification", "regression")
+    settings = settings.replace("label: species", "label: body_mass_g\ntune: {models: [linear], trials: 2}")
+    (tmp_path / "project.yaml").write_text(settings)
+    run = run_naru(str(tmp_path), NARU_SERVING="local")
+    assert run.code == 0 and run.record["deployed"], run.errors
+    assert run.record["leaderboard"][0].startswith("kinds of model by rmse on ")
+    assert any(line.strip().startswith("constant ") for line in run.record["leaderboard"])
+    tuned = next(stage for stage in run.record["stages"] if stage["stage"] == "tune")
+    assert "is chosen among 2 kinds of model" in tuned["reason"]
+
+
 def test_what_a_cluster_cannot_serve_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "project.yaml").write_text(PROJECT.replace("FRAMEWORK", "sklearn"))
     refused = run_naru(str(tmp_path), NARU_SERVING="seldon")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, field_validator, model_validator
 
 from components._core.project.config_types import Hyperparameter, Real, Section
 from components._core.types.default_framework import AUTO_FRAMEWORK
@@ -62,7 +62,9 @@ def _check_models(value: Any) -> Any:
 class Tune(Section):
     """The search for a model: its hyperparameters, and with `models` its kind."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"models", "minutes", "prefer", "spaces"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"models", "minutes", "prefer", "spaces", "workers", "warm_start", "ensemble"}
+    )
 
     trials: Annotated[
         StrictInt,
@@ -96,6 +98,28 @@ class Tune(Section):
             description="With `models`: `simple` takes a simpler kind of model where the best one's gain over it may be chance, `best` the best one."
         ),
     ] = "simple"
+    workers: Annotated[
+        StrictInt,
+        Field(
+            ge=1,
+            le=64,
+            description="With `models`: models that are fitted side by side, in threads of one process. Another number proposes other values.",
+        ),
+    ] = 1
+    warm_start: Annotated[
+        StrictBool,
+        Field(
+            description="With `models`: begin the trials with the best values of the project's last search on other rows."
+        ),
+    ] = True
+    ensemble: Annotated[
+        StrictInt,
+        Field(
+            ge=0,
+            le=5,
+            description="With `models`: also try the average of the best models of that many kinds, as one model; 0: do not.",
+        ),
+    ] = 0
     spaces: Annotated[
         dict[str, dict[str, Space]],
         Field(description="With `models`: other ranges than Naru's for hyperparameters of a kind, by kind and name."),
@@ -109,11 +133,19 @@ class Tune(Section):
             )
         return self
 
+    @field_validator("ensemble")
+    @classmethod
+    def _an_average_has_two_members(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("found 1; must be 0, or at least 2 models to average")
+        return value
+
     @model_validator(mode="after")
     def _settings_of_models_need_models(self) -> Tune:
         if self.models is None:
             given = next((name for name in ("minutes", "spaces") if getattr(self, name)), "")
-            given = given or ("prefer" if self.prefer != "simple" else "")
+            others = {"prefer": "simple", "workers": 1, "warm_start": True, "ensemble": 0}
+            given = given or next((name for name, usual in others.items() if getattr(self, name) != usual), "")
             if given:
                 raise ValueError(f"{given} has no meaning without models: name kinds in tune.models, or remove it")
         return self

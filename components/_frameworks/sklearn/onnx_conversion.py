@@ -27,6 +27,7 @@ from components._core.types.tasks import TASKS
 from components._frameworks.onnx_models.onnx_names import Names, rename
 from components._frameworks.onnx_models.task_outputs import AddedNodes, make_inputs, make_model
 from components._frameworks.sklearn import boosted_conversion, design_conversion  # noqa: F401  (register converters)
+from components._frameworks.sklearn.average import Average
 from components._frameworks.sklearn.data_frames import name_columns
 from components._frameworks.sklearn.design_matrix import DesignMatrix
 from components._frameworks.sklearn.native_columns import NativeColumns
@@ -78,13 +79,18 @@ def convert(
         for column, names in zip(taken, name_columns(taken).values(), strict=True)
         for name in names
     ]
-    whole = _with_columns_first(pipeline, rows)
-    try:
-        # zipmap would make a dictionary per row of the probabilities
-        options = {id(whole): {"zipmap": False}} if TASKS[signature.task].has_classes else None
-        converted = convert_sklearn(whole, name="pipeline", initial_types=types, options=options, target_opset=_OPSETS)
-    except Exception as error:
-        raise _translate(error, pipeline) from error
+    last = pipeline.steps[-1][1]
+    converted = []
+    for part in last.members_ if isinstance(last, Average) else [pipeline]:
+        whole = _with_columns_first(part, rows)
+        try:
+            # zipmap would make a dictionary per row of the probabilities
+            options = {id(whole): {"zipmap": False}} if TASKS[signature.task].has_classes else None
+            converted.append(
+                convert_sklearn(whole, name="pipeline", initial_types=types, options=options, target_opset=_OPSETS)
+            )
+        except Exception as error:
+            raise _translate(error, pipeline) from error
     return _assemble(converted, pipeline, signature, taken, exact)
 
 
@@ -123,39 +129,47 @@ def _subject(steps: list[Step]) -> str:
 
 
 def _assemble(
-    converted: onnx.ModelProto,
+    converted: list[onnx.ModelProto],
     pipeline: Pipeline,
     signature: Signature,
     columns: tuple[Column, ...],
     exact: Collection[str],
 ) -> onnx.ModelProto:
-    """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs."""
+    """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs.
+
+    Of several converted models the mean is taken.
+    """
     names = Names(column.name for column in columns)
-    front, renamed = AddedNodes(names), {}
-    left = iter(converted.graph.input)
+    front, given = AddedNodes(names), list[str]()
     for column in columns:
         width = column.shape[0] if column.shape else 1
         value = column.name
         if column.name in exact:
             value = front.node("Cast", column.name, to=TensorProto.FLOAT)
-        for part in front.split(value, width) if column.shape else [value]:
-            renamed[next(left).name] = part
-    graph = rename(converted.graph, renamed, names)
+        given += front.split(value, width) if column.shape else [value]
+    nodes, constants, results = [*front.nodes], [*front.constants], list[str]()
+    for part in converted:
+        known = {taken.name: name for taken, name in zip(part.graph.input, given, strict=True)}
+        graph = rename(part.graph, known, names)
+        nodes += graph.node
+        constants += graph.initializer
+        results.append(graph.output[-1].name)
     behind = AddedNodes(names)
-    behind.add_task_outputs(_scores(behind, pipeline, signature, graph.output[-1].name), signature)
+    behind.add_task_outputs(_scores(behind, pipeline, signature, results), signature)
     complete = helper.make_graph(
-        [*front.nodes, *graph.node, *behind.nodes],
+        [*nodes, *behind.nodes],
         "pipeline",
         make_inputs(columns),
         behind.outputs,
-        initializer=[*front.constants, *graph.initializer, *behind.constants],
+        initializer=[*constants, *behind.constants],
     )
-    opsets = {"": _OPSETS[""]} | {opset.domain: opset.version for opset in converted.opset_import}
-    return make_model(complete, opsets, converted.ir_version)
+    opsets = {"": _OPSETS[""]} | {opset.domain: opset.version for part in converted for opset in part.opset_import}
+    return make_model(complete, opsets, converted[0].ir_version)
 
 
-def _scores(behind: AddedNodes, pipeline: Pipeline, signature: Signature, result: str) -> str:
-    """Add what makes float32 scores of what the pipeline gives: probabilities [rows, classes], predictions [rows, 1]."""
-    scores = behind.node("Cast", result, to=TensorProto.FLOAT)
+def _scores(behind: AddedNodes, pipeline: Pipeline, signature: Signature, results: list[str]) -> str:
+    """Add what makes float32 scores of what the pipeline gives, the mean of several: probabilities [rows, classes], predictions [rows, 1]."""
+    each = [behind.node("Cast", result, to=TensorProto.FLOAT) for result in results]
+    scores = each[0] if len(each) == 1 else behind.node("Mean", *each)
     selection = selection_matrix(pipeline, len(signature.classes)) if signature.classes else None
     return scores if selection is None else behind.node("MatMul", scores, behind.constant(selection))

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from components._frameworks.sklearn.average import Average
 from components._frameworks.sklearn.boosted_trees import is_boosted, read_trees
 
 
@@ -51,6 +52,10 @@ def walk(estimator: Any, name: str = "") -> Iterator[Step]:
 def _inner(estimator: Any) -> list[tuple[str, Any]] | None:
     if isinstance(estimator, Pipeline):
         return list(estimator.steps)
+    if isinstance(estimator, Average):
+        return [
+            (str(place), member) for place, member in enumerate(getattr(estimator, "members_", estimator.members), 1)
+        ]
     if isinstance(estimator, FeatureUnion):
         return list(estimator.transformer_list)
     if isinstance(estimator, ColumnTransformer):  # `transformers_` has the fitted copies

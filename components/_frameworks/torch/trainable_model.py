@@ -25,6 +25,7 @@ from components._frameworks.contract import (
     TrainableModel,
     TrainingData,
 )
+from components._frameworks.epochs import EVAL_ROWS
 from components._frameworks.onnx_models.artifact import write_artifact
 from components._frameworks.onnx_models.onnx_model import OnnxModel
 from components._frameworks.onnx_models.parity import ROW, ROWS, check_parity, differences_by_row
@@ -35,6 +36,7 @@ from components._frameworks.torch.onnx_export import assemble, export_module
 from components._frameworks.torch.slopes import measure_slopes
 from components._frameworks.torch.structure import count_numbers
 from components._frameworks.torch.tensors import as_inputs
+from components._frameworks.transformed_rows import TransformedRows
 
 _REMEDY = (
     "the exporter follows one call of the module: use torch.where instead of `if` on values, take numbers of rows from "
@@ -73,6 +75,9 @@ class TorchModel(TrainableModel):
         units = self._task.units(self._classes)
         fit = Fit(self._built, self._code, self._columns, self._task, units, data.class_weights)
         return fit.run(data, settings, progress, after_epoch)
+
+    def score(self, rows: TransformedRows) -> NDArray[np.float64]:
+        return np.concatenate([self._score(features) for features, _ in rows.batches(EVAL_ROWS)])
 
     def export(self, signature: Signature, folder: Path) -> None:
         rows, _ = self._data.held_out.head(ROWS)

@@ -54,6 +54,18 @@ def test_small_batches_are_written_as_whole_row_groups(tmp_path: Path, monkeypat
     assert write(tmp_path / "train.parquet", 1_000, 10)._groups == 10
 
 
+def test_fewer_rows_are_drawn_evenly_whatever_is_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformed_rows, "GROUP_ROWS", 10)
+    rows = write(tmp_path / "train.parquet", 25, 10)
+    assert rows.thin(25) is rows
+    expected = [0, 3, 6, 9, 10, 13, 16, 19, 20, 23]
+    for window in (1, 100):
+        monkeypatch.setattr(transformed_rows, "WINDOW_GROUPS", window)
+        few = rows.thin(9)
+        assert [int(index) for features, _ in few.batches(4) for index in features["index"]] == expected
+        assert few.rows == len(expected) and few.count_labels(2).tolist() == [5, 5]
+
+
 def _epoch(rows: TransformedRows, seed: int) -> list[int]:
     batches = rows.batches(64, np.random.default_rng(seed))
     return [int(index) for features, _ in batches for index in features["index"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from components._core.checks import Outcome
 from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json
+from components._core.project.project_file import load_project
 from components._core.report.page import Page
 from components._core.setting_names import STORE
 from components._core.types.tasks import TASKS
@@ -20,11 +22,13 @@ from components._frameworks.model_kinds import KindInput, find_kind, known_kinds
 from components._frameworks.table import find_framework, load_model
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.train import train_model
+from components.tune import kind_search
 from components.tune.candidates import Candidate
 from components.tune.kind_search import Attempt
 from components.tune.leaderboard import pick
 from components.tune.objective import Objective
 from components.tune.tune import tune_hyperparameters
+from tests.components.small_flights import EXAMPLE, Small
 from tests.components.small_penguins import Penguins, make_penguins
 
 pytest.importorskip("sklearn")
@@ -157,6 +161,24 @@ def test_the_projects_own_model_is_one_of_the_kinds(tmp_path: Path) -> None:
     assert {entry["kind"] for entry in board["entries"]} == {"project", "linear", "boosted", "constant"}
 
 
+@pytest.mark.slow
+def test_behind_a_preprocessing_fn_a_kind_takes_what_that_makes_beside_a_model_of_keras(small: Small) -> None:
+    settings = {"tune.models": ["project"], "tune.prefer": "best", "train.epochs": 1, "tune.ensemble": 2}
+    project, folder = load_project(EXAMPLE, settings), small.new("kinds")
+    tune_hyperparameters(project, **small.before("tune"), hyperparameters=folder)
+    board = read_json(folder / "leaderboard.json")
+    assert {entry["kind"] for entry in board["entries"]} == {"project", "linear", "boosted", "ensemble", "constant"}
+    for entry in board["entries"][:-1]:
+        values = {"model.kind": entry["kind"], **entry["values"]}
+        (folder / "hyperparameters.json").write_text(json.dumps(values))
+        inputs = {name: path for name, path in small.before("train").items() if name != "hyperparameters"}
+        model = small.new("model of a kind")
+        history = small.new("history of a kind")
+        outcome = train_model(project, **inputs, hyperparameters=folder, model=model, history=history)
+        assert outcome.metrics["eval_loss"] == pytest.approx(entry["loss"], rel=1e-4)
+        assert load_model(model).signature.framework == ("keras" if entry["kind"] == "project" else "sklearn")
+
+
 def test_a_model_of_the_projects_own_that_cannot_be_fitted_ends_the_search(tmp_path: Path) -> None:
     broken = (
         "from sklearn.neighbors import KNeighborsRegressor\n\n\ndef build_model(h):\n    return KNeighborsRegressor()\n"
@@ -164,6 +186,39 @@ def test_a_model_of_the_projects_own_that_cannot_be_fitted_ends_the_search(tmp_p
     penguins = make_penguins(tmp_path, "regression", model=broken, framework="sklearn", tune={"models": ["project"]})
     with pytest.raises(ModelError, match="the project's build_model: the pipeline cannot be fitted"):
         tune(penguins)
+
+
+def test_a_trial_that_is_behind_on_a_part_of_the_rows_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind_search, "_MANY_ROWS", 100)
+    outcome, folder = tune(make(tmp_path, "regression", models=["linear"], trials=12))
+    trials = read_json(folder / "trials.json")
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert pruned and all(trial["value"] is None for trial in pruned)
+    assert len(trials) == outcome.metrics["trials"] and f"{len(pruned)} stopped early" in outcome.reason
+
+
+@pytest.mark.parametrize("task", [pytest.param("multiclass_classification", marks=pytest.mark.slow), "regression"])
+def test_the_average_of_the_best_kinds_is_one_of_them_and_train_makes_it_as_one_graph(
+    task: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("lightgbm")
+    penguins = make(tmp_path, task, models=["lightgbm"], ensemble=3)
+    _, folder = tune(penguins)
+    board, trials = read_json(folder / "leaderboard.json"), read_json(folder / "trials.json")
+    average = next(entry for entry in board["entries"] if entry["kind"] == "ensemble")
+    assert trials[-1]["origin"] == "average"
+    members = {average["values"][f"{place}.kind"] for place in (1, 2, 3)}
+    assert members == {"linear", "boosted", "lightgbm"}
+    (folder / "hyperparameters.json").write_text(json.dumps({"model.kind": "ensemble", **average["values"]}))
+    model, history = penguins.path("model"), penguins.path("history")
+    for each in (model, history):
+        each.mkdir()
+    inputs = {name: penguins.path(name) for name in ("code", "schema", "transform_graph", "transformed")}
+    outcome = train_model(penguins.project, **inputs, hyperparameters=folder, model=model, history=history)
+    assert outcome.metrics["eval_loss"] == pytest.approx(average["loss"], rel=1e-5)
+    assert load_model(model).signature.framework == "sklearn"
 
 
 def refused(**sections: Any) -> ConfigError:
@@ -202,6 +257,9 @@ RANGE = {"low": 0.1, "high": 0.2}
             {"code": AUTO, "tune": {"spaces": {"linear": {"CC": RANGE}}}},
             "'CC' is not a hyperparameter of the kind 'linear'",
         ),
+        ({"code": AUTO, "tune": {"ensemble": 1}}, "must be 0, or at least 2 models to average"),
+        ({"code": AUTO, "tune": {"models": ["ensemble"]}}, "made of the other kinds"),
+        ({"code": AUTO, "tune": {"workers": 0}}, "tune.workers"),
         ({"tune": {"minutes": 5}}, "minutes has no meaning without models"),
         ({"tune": {"prefer": "best"}}, "prefer has no meaning without models"),
         ({"train": {"hyperparameters": {"model.kind": "x"}}}, "reserved for the kind of model"),

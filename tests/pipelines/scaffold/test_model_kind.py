@@ -115,3 +115,31 @@ def test_a_network_of_pytorch_runs_as_it_is_written(label: str, penguins: Path, 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--model: unknown kind 'bosted'; did you mean 'boosted'\?"):
         Choices.parse(model="bosted")
+
+
+@pytest.mark.parametrize(("shape", "kind"), [("straight", "linear"), ("chequered", "boosted")])
+def test_a_quick_look_at_the_table_chooses_the_kind_and_says_why(
+    shape: str, kind: str, table: Table, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(5)
+    one, other = random.normal(size=(2, 600))
+    value = one + other if shape == "straight" else np.sign(one * other) * 3
+    shop = random.choice(["north", "south"], 600)
+    noise = random.normal(0, 0.3, 600)
+    data = table({"a": one.round(3), "b": other.round(3), "shop": shop, "y": (value + noise).round(3)})
+    created = new_project(tmp_path / "p", data=data, label="y", choices=Choices.parse(model="auto"))
+    assert (
+        load_project(created.folder).train.hyperparameters.keys()
+        >= {"linear": {"alpha"}, "boosted": {"max_iter"}}[kind]
+    )
+    note = next(note for note in created.notes if note.startswith("the kind of model is"))
+    assert note.startswith(f"the kind of model is {kind}: ")
+    assert "rmse in 3 folds of 600 rows: linear" in note
+    assert note in (created.folder / "README.md").read_text().replace("\\", "")
+
+
+def test_without_enough_rows_a_quick_look_chooses_the_simpler_kind(table: Table, tmp_path: Path) -> None:
+    rows = range(40)
+    data = table({"size": [row * 7 % 13 for row in rows], "y": [row % 2 for row in rows]})
+    created = new_project(tmp_path / "p", data=data, label="y", choices=Choices.parse(model="auto"))
+    assert "the kind of model is linear: too few rows to compare kinds of model" in created.notes
