@@ -174,7 +174,7 @@ def _run(project: Project, folder: Path, place: Path, rows: pa.Table) -> CodeRes
     data = TrainingData(train, held_out, place / "graph")
     classes = read_json(place / "graph" / CLASSES)
     task, values = TASKS[project.task], project.train.hyperparameters
-    code = ModelCode(folder, project.code.model)
+    code = ModelCode(folder, project.code.model, project.model)
     model = framework.build(code, data, values, task=task, classes=classes, seed=project.train.seed)
     if not framework.has_epochs:  # a model with epochs has weights from the beginning, and fitting takes the longest
         model.fit(data, project.train)

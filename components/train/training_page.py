@@ -31,6 +31,8 @@ def page_of(
     )
     if outcome.checks:
         page.checks(outcome.checks)
+    for note in model.notes():
+        page.text(note)
     measured = [name for name in best if f"eval_{name}" in best]
     numbers = list(range(1, len(progress.epochs) + 1))
     for name in measured if has_epochs else []:

@@ -103,7 +103,7 @@ def test_a_model_of_an_unknown_framework_is_refused_with_those_that_are_known(tm
     Signature(TASK, FEATURES, TASKS[TASK].output_types, CLASSES[TASK], "abacus").save(tmp_path)
     with pytest.raises(
         ModelError,
-        match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, xgboost, lightgbm, toy",
+        match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, xgboost, lightgbm, onnx, toy",
     ):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="unknown framework 'abacus'"):
@@ -169,6 +169,7 @@ def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_ow
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     }
     expected = {name for name in found if not name.endswith(("__init__", "._frameworks", ".transform"))} - {
-        f"components._frameworks.{name}" for name in ("keras", "lightgbm", "saved_models", "sklearn", "xgboost")
+        f"components._frameworks.{name}"
+        for name in ("keras", "lightgbm", "onnx", "onnx_models", "saved_models", "sklearn", "xgboost")
     }
     assert set(contract["source_modules"]) == expected | {"pipelines"}
