@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
+from components._core.errors import ConfigError
+
 if TYPE_CHECKING:  # a server imports this while a client waits for its first answer
     from pathlib import Path
 
@@ -349,9 +351,10 @@ class Framework(ABC):
 
         Raises:
             ModelError: When the model is refused.
-            ConfigError: When the columns of an input cannot be found, with what to write in project.yaml.
+            ConfigError: When the columns of an input cannot be found, with what to write in project.yaml; or of a framework that fits.
         """
-        raise NotImplementedError(f"models of {self.name} are built by the project's code")
+        message = f"a model of {self.name!r} is built by the project's code, and not imported"
+        raise ConfigError(message, where="code.framework", remedy="import an ONNX file: naru import PROJECT model.onnx")
 
     @abstractmethod
     def check_files(self, model: Path) -> None:
