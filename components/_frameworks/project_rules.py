@@ -14,6 +14,7 @@ from components._frameworks.table import check_installed, find_framework, framew
 
 _KEY = "code.framework"
 _EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
+_FINISHED = "whose model is finished: nothing is fitted or searched"
 _FIT_SETTINGS = ("train.class_weight", "train.hyperparameters", "tune.trials", "tune.space")
 
 
@@ -38,7 +39,7 @@ def check_framework(project: Project) -> Framework:
     else:
         _refuse_fit_settings(project)
     if not framework.has_epochs:
-        _refuse_epoch_settings(project)
+        _refuse_epoch_settings(project, framework)
     check_installed(framework, f"{_KEY}: {name}")
     return framework
 
@@ -100,9 +101,7 @@ def _refuse_model_section(project: Project) -> None:
 def _refuse_fit_settings(project: Project) -> None:
     for path in _FIT_SETTINGS:
         if getattr(_section(project, path), path.partition(".")[2]) and _is_set(project, path):
-            message = (
-                f"has no meaning for {project.code.framework!r}, whose model is finished: nothing is fitted or searched"
-            )
+            message = f"has no meaning for {project.code.framework!r}, {_FINISHED}"
             raise ConfigError(message, where=path, remedy="remove it (or the option that sets it)")
 
 
@@ -114,9 +113,12 @@ def _is_set(project: Project, path: str) -> bool:
     return path.partition(".")[2] in _section(project, path).model_fields_set
 
 
-def _refuse_epoch_settings(project: Project) -> None:
+def _refuse_epoch_settings(project: Project, framework: Framework) -> None:
     for path in _EPOCH_SETTINGS:
         if _is_set(project, path):
-            message = f"has no meaning for {project.code.framework!r}, which fits in one call"
-            remedy = "remove it (or the option that sets it); a parameter of a step in build_model may be what you want, such as max_iter"
+            how = "which fits in one call" if framework.has_fit else _FINISHED
+            message = f"has no meaning for {framework.name!r}, {how}"
+            remedy = "remove it (or the option that sets it)"
+            if framework.has_fit:
+                remedy += "; a parameter of a step in build_model may be what you want, such as max_iter"
             raise ConfigError(message, where=path, remedy=remedy)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.errors import ModelError
+from components._core.errors import ConfigError, ModelError
 from components._core.project.model_config import ImportedModel
 from components._core.project.train_config import Train
 from components._core.types.signature import Signature
@@ -22,7 +22,7 @@ from components._frameworks.contract import (
     TrainableModel,
     TrainingData,
 )
-from components._frameworks.onnx.input_columns import find_columns
+from components._frameworks.onnx.input_columns import WHOLE, find_columns
 from components._frameworks.onnx.mapping import Mapping, Numbers, by_label_class, call_file, to_probabilities
 from components._frameworks.onnx.model_file import EXPORT_ROWS, ModelFile
 from components._frameworks.onnx.score_output import find_scores, order_classes
@@ -119,6 +119,7 @@ class FinishedModel(TrainableModel):
     def _measure(self, rows: TransformedRows, split: str) -> tuple[dict[str, float], Arrays, NDArray[Any]]:
         """Score rows with the file; returns the loss and the metrics of training, the rows, and their scores."""
         arrays, labels = rows.head(_ONE_BY_ONE if self._file.one_row else ROWS)
+        self._check_whole(arrays, split)
         found = to_probabilities(call_file(self._file, self._mapping, arrays, len(labels)), self._mapping)
         self._check_scores(found, arrays, split)
         ordered = by_label_class(found, self._mapping)
@@ -127,6 +128,19 @@ class FinishedModel(TrainableModel):
         measured = {"loss": float(self._task.row_losses(labels, scores).mean())}
         measured |= {name: metrics[name] for name in self._task.training_metrics if np.isfinite(metrics[name])}
         return measured, arrays, scores
+
+    def _check_whole(self, arrays: Arrays, split: str) -> None:
+        """Refuse fractions in a column that an input takes as whole numbers: they would be cut off without a word."""
+        for each in self._file.inputs:
+            for column in self._mapping.columns.by_input[each.name]:
+                if each.kind not in WHOLE or column.dtype != "float32":
+                    continue
+                values = arrays[column.name]
+                fractions = values[np.isfinite(values) & (values != np.floor(values))]
+                if len(fractions):
+                    message = f"the input takes whole numbers ({each.kind}), and the column {column.name!r} has {fractions[0]:g} in a row of {split}"
+                    remedy = "name another column, or round it in a preprocessing_fn"
+                    raise ConfigError(message, where=f"model.inputs.{each.name}", remedy=remedy)
 
     def _check_scores(self, scores: Numbers, arrays: Arrays, split: str) -> None:
         """Refuse scores that cannot be scores of the task."""

@@ -13,6 +13,8 @@ from components._core.types.feature_types import FEATURE_TYPES
 from components._frameworks.onnx.model_file import FileInput, ModelFile
 from components._frameworks.transformed_rows import Column
 
+WHOLE = ("int64", "int32", "bool")
+"""Types of inputs that take whole numbers."""
 _INPUTS_KEY = "model.inputs"
 _MISSING_KEY = "model.missing"
 
@@ -168,7 +170,7 @@ def _check_input(each: FileInput, columns: Sequence[Column], missing: Mapping[st
             message = f"the input takes {kinds[0]}, and the column {column.name!r} holds {kinds[1]}"
             raise ConfigError(message, where=where, remedy="name another column, or convert it in a preprocessing_fn")
         is_real = FEATURE_TYPES[column.dtype].is_real
-        if each.kind in ("int64", "int32", "bool") and is_real and column.name not in missing:
+        if each.kind in WHOLE and is_real and column.name not in missing:
             message = f"the input takes whole numbers ({each.kind}), and the column {column.name!r} has real numbers or missing values"
             remedy = f"say what a missing value becomes, as in {_MISSING_KEY}: {{{column.name}: 0}}, or convert it in a preprocessing_fn"
             raise ConfigError(message, where=where, remedy=remedy)

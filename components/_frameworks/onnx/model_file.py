@@ -154,7 +154,8 @@ class ModelFile:
 
     def facts(self) -> dict[str, str]:
         """What the file is, for a person."""
-        maker = " ".join(filter(None, [self.proto.producer_name, self.proto.producer_version])) or "unknown"
+        named = [self.proto.producer_name[:_LONGEST_NAME], self.proto.producer_version[:_LONGEST_NAME]]
+        maker = " ".join(filter(None, named)) or "unknown"
         versions = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in sorted(self.opsets.items()))
         return {
             "file": self.name,

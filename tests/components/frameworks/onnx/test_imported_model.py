@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from components._core.checks import Outcome
-from components._core.errors import ModelError
+from components._core.errors import ConfigError, ModelError
 from components._core.examples.artifact import read_head
 from components._core.files import read_json
 from components._core.types.artifact_files import HYPERPARAMETERS, ONNX_MODEL
@@ -197,6 +197,16 @@ def test_an_output_that_turns_out_to_have_another_width_is_refused(tmp_path: Pat
     content = dense_file(nodes=two, constants={"first_two": np.array([True, True, False, False])}, outputs=output)
     with pytest.raises(ModelError, match=r"'output' has the shape \[276, 2\] for 276 rows; must be \[276, 3\]"):
         penguins_of(tmp_path, content).train()
+
+
+def test_fractions_are_not_cut_off_for_an_input_of_whole_numbers(tmp_path: Path) -> None:
+    content = dense_file(inputs={"input": (INT64, ["n", 4])})
+    with pytest.raises(ConfigError, match=r"takes whole numbers \(int64\), and the column 'bill_length_mm' has 39\.1"):
+        penguins_of(tmp_path, content).train()
+    whole = dense_file(inputs={"input": (INT64, ["n", 2])})
+    rows, answers = served(penguins_of(tmp_path / "whole", whole, inputs={"input": NUMBERS[2:]}))
+    expected = call(whole, input=filled(rows, NUMBERS[2:]).astype(np.int64))[0]
+    assert answers["probabilities"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_whole_numbers_beyond_32_bits_stay_large(tmp_path: Path) -> None:
