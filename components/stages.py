@@ -71,7 +71,7 @@ TRAIN = register(
     StageSpec(
         "train",
         _STAGES,
-        reads=("train",),
+        reads=("train", "model"),
         code="all",
         environment=_STORE,
         trains=True,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from components._core.errors import ConfigError
 from components._core.files import write_text
@@ -33,6 +36,68 @@ def set_keys(file: Path, section: str, keys: dict[str, str]) -> None:
         message = f"{section} is written in a form that is not edited here"
         raise ConfigError(message, where=str(file), remedy=f"write under {section} by hand: {wanted}")
     write_text(file, edited)
+
+
+def set_sections(file: Path, sections: dict[str, Any], after: str) -> str:
+    """Return the text of a project file with some sections in another form; the lines of all others stay as they are.
+
+    Args:
+        file: The project file.
+        sections: The content of each section; None: it is left out.
+        after: The section behind which a new one is put that comes first; the others come behind the one before them.
+
+    Raises:
+        ConfigError: When the file is written in a form that is not edited here; the message has the lines to write by hand.
+    """
+    text = file.read_text(encoding="utf-8")
+    before = parse_yaml(text, str(file))
+    lines = text.rstrip("\n").split("\n")
+    for name, content in sections.items():
+        start, end = _find_section(lines, name)
+        if content is None:
+            if start is not None:
+                del lines[start - (start > 0 and not lines[start - 1].strip()) : end]
+            continue
+        made = _dump_section(name, content)
+        if start is None:
+            start = end = _find_section(lines, after)[1]
+            made = ["", *made]
+        lines[start:end] = made
+        after = name
+    edited = "\n".join(lines) + "\n"
+    kept = {name: content for name, content in sections.items() if content is not None}
+    wanted = {name: content for name, content in before.items() if name not in sections} | kept
+    try:
+        is_as_wanted = parse_yaml(edited, str(file)) == wanted
+    except ConfigError:
+        is_as_wanted = False
+    if not is_as_wanted:
+        by_hand = "\n".join(line for name, content in kept.items() for line in _dump_section(name, content))
+        remedy = f"write these sections by hand in place of {', '.join(sections)}:\n{by_hand}"
+        raise ConfigError("is written in a form that is not edited here", where=str(file), remedy=remedy)
+    return edited
+
+
+def _find_section(lines: list[str], name: str) -> tuple[int | None, int]:
+    """Return the first line of a section and the line behind its last one, comments in front of the next section aside."""
+    start = next((place for place, line in enumerate(lines) if re.match(rf"{re.escape(name)}\s*:(\s|$)", line)), None)
+    if start is None:
+        return None, len(lines)
+    end = start + 1
+    while end < len(lines) and (not lines[end] or lines[end][0] in " #-\t"):
+        end += 1
+    while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+        end -= 1
+    return start, end
+
+
+def _dump_section(name: str, content: Any) -> list[str]:
+    """Format a section as YAML; texts are quoted if they would be read as something else."""
+    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": 140}
+    made = yaml.safe_dump({name: content}, **options)
+    if parse_yaml(made, "") != {name: content}:  # YAML 1.2, which project files are, has other plain values
+        made = yaml.safe_dump({name: content}, default_style='"', **options)
+    return str(made).rstrip("\n").split("\n")
 
 
 def _set_key(lines: list[str], start: int, name: str, value: str) -> None:

@@ -176,7 +176,7 @@ def _run(project: Project, folder: Path, place: Path, rows: pa.Table) -> CodeRes
     data = TrainingData(train, held_out, place / "graph")
     classes = read_json(place / "graph" / CLASSES)
     task, values = TASKS[project.task], project.train.hyperparameters
-    code = ModelCode(folder, project.code.model)
+    code = ModelCode(folder, project.code.model, imported=project.model)
     if project.code.framework == AUTO_FRAMEWORK:  # whichever kind a search would choose, the columns are the same
         code = find_kind("linear").code(KindInput(task, data.is_prepared, train.rows))
         values = {}

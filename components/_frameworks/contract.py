@@ -16,7 +16,8 @@ that the stage `transform` makes of `preprocessing_fn`; the model is built on it
 columns itself: `transform` writes them as the signature has them, and makes no graph. In both cases what is exported takes raw columns.
 
 Some fit in one call rather than in epochs (`Framework.has_epochs`): their `Progress` has one entry, `after_epoch` is never called, since
-there is nothing to stop or to keep, and a fit that was killed starts again.
+there is nothing to stop or to keep, and a fit that was killed starts again. One does not fit at all (`Framework.has_fit`): `code.model` is a
+finished model, whose `fit` only measures how well it scores the rows.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
+from components._core.errors import ConfigError
+
 if TYPE_CHECKING:  # a server imports this while a client waits for its first answer
     from pathlib import Path
 
     from components._core.project.config_types import Hyperparameter
+    from components._core.project.model_config import ImportedModel
     from components._core.project.train_config import Train
     from components._core.types.signature import Signature
     from components._core.types.tasks.contract import Task
-    from components._frameworks.transformed_rows import TransformedRows
+    from components._frameworks.transformed_rows import Column, TransformedRows
 
 TRANSFORM_FN = "transform_fn"
 """Folder of the SavedModel in a transform graph: TensorFlow Transform's own name for it."""
@@ -53,17 +57,19 @@ row (None otherwise). It returns for each of these features the change of the ro
 
 @dataclass(frozen=True)
 class ModelCode:
-    """The project's `build_model`, or the one of a model kind that Naru ships.
+    """The project's `build_model`, or its finished model, or the `build_model` of a model kind that Naru ships.
 
     Attributes:
         folder: Folder of the project's code.
-        file: Path below it of the file that defines `build_model`; of a kind its name, for messages.
+        file: Path below it of the file that defines `build_model`, or of the model; of a kind its name, for messages.
         function: The function of a kind; None: the one in the file.
+        imported: What the project says of a finished model; None: nothing.
     """
 
     folder: Path
     file: str
     function: Callable[..., Any] | None = None
+    imported: ImportedModel | None = None
 
     def load(self) -> Callable[..., Any]:
         """Return the function `build_model`.
@@ -178,6 +184,27 @@ class StructureAttribution:
     base: float
 
 
+@dataclass(frozen=True)
+class ImportPlan:
+    """What a finished model takes and gives, in terms of the project.
+
+    Attributes:
+        inputs: The columns of each of its inputs, in order.
+        scores: The output with the scores.
+        classes: The class of each of the output's columns; of one column, the class that it is the probability of comes last.
+        facts: What it is, for a person: its maker, versions, operators.
+        notes: What was assumed, a sentence each.
+        unused: Columns that it does not take.
+    """
+
+    inputs: dict[str, list[str]]
+    scores: str
+    classes: tuple[str, ...]
+    facts: dict[str, str]
+    notes: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
 class TrainableModel(ABC):
     """A model that the project's code has built."""
 
@@ -245,6 +272,10 @@ class TrainableModel(ABC):
     @abstractmethod
     def layers(self) -> list[Layer]:
         """The model's parts, from input to output."""
+
+    def notes(self) -> list[str]:
+        """What a person should know of the model beside its parts, a sentence each."""
+        return []
 
     def unused_columns(self) -> list[str]:
         """Columns of the training rows that the model's structure does not use, whatever the data; called after the fit.
@@ -321,6 +352,7 @@ class Framework(ABC):
         model_files: Paths, below the model artifact, of the files without which there is no model; `signature.json` comes with each
             framework and is not among them.
         has_epochs: Whether a fit goes over the rows in epochs. If not, the project's settings for epochs have no meaning and are refused.
+        has_fit: Whether a model is fitted. If not, `code.model` is a finished model, and settings of a fit or of `build_model` have no meaning.
         packages: Names by which the packages beyond the default install are imported.
         serving_packages: Those of them that a finished model needs.
         imports: Modules that fitting and calling its models import: a run on a laptop imports them ahead, and no others.
@@ -332,6 +364,7 @@ class Framework(ABC):
     preprocessing: Literal["either", "in front"]
     model_files: tuple[str, ...]
     has_epochs: bool = True
+    has_fit: bool = True
     packages: tuple[str, ...] = ()
     serving_packages: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
@@ -372,6 +405,24 @@ class Framework(ABC):
             ModelError: When the model's output has the wrong shape.
             ConfigError: When a hyperparameter has a value that cannot be used.
         """
+
+    def plan_import(
+        self, code: ModelCode, columns: Sequence[Column], *, task: Task, classes: Sequence[str]
+    ) -> ImportPlan:
+        """Check a finished model and find which columns its inputs take. Only of a framework that does not fit (`has_fit`).
+
+        Args:
+            code: The model, and what the project says of it.
+            columns: The raw columns that the model may take; empty: it takes what a preprocessing_fn makes, which is not known yet.
+            task: The project's task.
+            classes: The label's classes; empty for a task without classes.
+
+        Raises:
+            ModelError: When the model is refused.
+            ConfigError: When the columns of an input cannot be found, with what to write in project.yaml; or of a framework that fits.
+        """
+        message = f"a model of {self.name!r} is built by the project's code, and not imported"
+        raise ConfigError(message, where="code.framework", remedy="import an ONNX file: naru import PROJECT model.onnx")
 
     @abstractmethod
     def check_files(self, model: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from components._core.errors import ConfigError
 from components._core.extras import build_command
@@ -15,6 +16,8 @@ from components._frameworks.table import check_installed, find_project_framework
 
 _KEY = "code.framework"
 _EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
+_FINISHED = "whose model is finished: nothing is fitted or searched"
+_FIT_SETTINGS = ("train.class_weight", "train.hyperparameters", "tune.trials", "tune.space")
 
 
 def check_framework(project: Project) -> Framework:
@@ -32,11 +35,20 @@ def check_framework(project: Project) -> Framework:
     _check_preprocessing(project, framework)
     if not may_be_prepared(project, framework):
         _refuse_transform(project)
+    if framework.has_fit:
+        _refuse_model_section(project)
+    else:
+        _refuse_fit_settings(project)
     if not framework.has_epochs:
-        _refuse_epoch_settings(project)
+        _refuse_epoch_settings(project, framework)
     check_installed(framework, f"{_KEY}: {name}")
     check_models(project)
     return framework
+
+
+def unusable_settings(framework: Framework) -> tuple[str, ...]:
+    """The paths in project.yaml that have no meaning for a framework: those of epochs, of a fit, of a search."""
+    return (() if framework.has_epochs else _EPOCH_SETTINGS) + (() if framework.has_fit else _FIT_SETTINGS)
 
 
 def check_servers(framework: Framework, extras: Collection[str], where: str = _KEY) -> None:
@@ -82,10 +94,33 @@ def _refuse_transform(project: Project) -> None:
         raise ConfigError(message, where="transform", remedy=remedy)
 
 
-def _refuse_epoch_settings(project: Project) -> None:
+def _refuse_model_section(project: Project) -> None:
+    if "model" in project.model_fields_set:
+        message = f"describes a file that was trained elsewhere, and {project.code.framework!r} trains its model"
+        raise ConfigError(message, where="model", remedy="remove it, or import a file: naru import PROJECT model.onnx")
+
+
+def _refuse_fit_settings(project: Project) -> None:
+    for path in _FIT_SETTINGS:
+        if getattr(_section(project, path), path.partition(".")[2]) and _is_set(project, path):
+            message = f"has no meaning for {project.code.framework!r}, {_FINISHED}"
+            raise ConfigError(message, where=path, remedy="remove it (or the option that sets it)")
+
+
+def _section(project: Project, path: str) -> Any:
+    return getattr(project, path.partition(".")[0])
+
+
+def _is_set(project: Project, path: str) -> bool:
+    return path.partition(".")[2] in _section(project, path).model_fields_set
+
+
+def _refuse_epoch_settings(project: Project, framework: Framework) -> None:
     for path in _EPOCH_SETTINGS:
-        section, name = path.split(".")
-        if name in getattr(project, section).model_fields_set:
-            message = f"has no meaning for {project.code.framework!r}, which fits in one call"
-            remedy = "remove it (or the option that sets it); a parameter of a step in build_model may be what you want, such as max_iter"
+        if _is_set(project, path):
+            how = "which fits in one call" if framework.has_fit else _FINISHED
+            message = f"has no meaning for {framework.name!r}, {how}"
+            remedy = "remove it (or the option that sets it)"
+            if framework.has_fit:
+                remedy += "; a parameter of a step in build_model may be what you want, such as max_iter"
             raise ConfigError(message, where=path, remedy=remedy)

@@ -82,9 +82,9 @@ def train_model(
         )
         progress = _fit(fitted, data, project, checkpoint)
         fitted.export(_signature(project, framework, schema, transform_graph, classes), model)
-    outcome = _outcome(progress, project) if framework.has_epochs else _outcome_of_one_call(progress, data)
+    outcome = _describe(framework, progress, project, data)
     if unused := fitted.unused_columns():
-        check = _check_unused(unused, data, prepared=data.is_prepared)
+        check = _check_unused(unused, data, has_fit=framework.has_fit)
         outcome = replace(outcome, verdict="warn", checks=(check,))
     write_json(
         history / HISTORY, {"epochs": progress.epochs, "best_epoch": progress.best_epoch + 1, "steps": progress.steps}
@@ -119,7 +119,7 @@ def _find_framework(project: Project, kind: str) -> Framework:
 
 def _code_of(project: Project, kind: str, folder: Path, data: TrainingData) -> ModelCode:
     if kind == PROJECT_KIND:
-        return ModelCode(folder, project.code.model)
+        return ModelCode(folder, project.code.model, imported=project.model)
     return find_kind(kind).code(KindInput(TASKS[project.task], data.is_prepared, data.train.rows))
 
 
@@ -144,16 +144,31 @@ def _fingerprint(project: Project, framework: Framework, inputs: list[Path], val
     return fingerprint_of([*parts, *(fingerprint_folder(path) for path in inputs)])
 
 
-def _check_unused(unused: list[str], data: TrainingData, *, prepared: bool) -> Check:
+def _check_unused(unused: list[str], data: TrainingData, *, has_fit: bool) -> Check:
     """Warn of columns that the model does not use: forgotten in build_model, or work for nothing in every request."""
     count = f"{len(unused):,} of {len(data.train.columns):,}"
-    if prepared:
+    place = "build_model" if has_fit else "model.inputs"
+    if data.is_prepared:
         message = f"preprocessing_fn makes features that the model does not use ({count}): {listed(unused)}"
-        reason = f"{message}; use them in build_model, or take them out of preprocessing_fn"
+        reason = f"{message}; use them in {place}, or take them out of preprocessing_fn"
+    elif not has_fit:
+        message = f"no input of the model takes some columns ({count}): {listed(unused)}"
+        reason = f"{message}; list them under data.exclude, or requests have to carry them"
     else:
         message = f"what build_model returns drops columns ({count}): {listed(unused)}"
         reason = f"{message}; use them, or list them under data.exclude: requests have to carry them"
     return Check("unused features", "warn", float(len(unused)), n=data.train.rows, reason=reason)
+
+
+def _describe(framework: Framework, progress: Progress, project: Project, data: TrainingData) -> Outcome:
+    if framework.has_epochs:
+        return _outcome(progress, project)
+    if framework.has_fit:
+        return _outcome_of_one_call(progress, data)
+    reason = (
+        f"nothing was fitted: {project.code.model} answers as a model of this task, on {data.held_out.rows:,} eval rows"
+    )
+    return Outcome(reason=reason, metrics=dict(progress.epochs[progress.best_epoch]))
 
 
 def _outcome(progress: Progress, project: Project) -> Outcome:

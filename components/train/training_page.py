@@ -31,6 +31,8 @@ def page_of(
     )
     if outcome.checks:
         page.checks(outcome.checks)
+    for note in model.notes():
+        page.text(note)
     # a metric that the rows of some epoch did not define is not shown
     measured = [name for name in best if all({name, f"eval_{name}"} <= epoch.keys() for epoch in progress.epochs)]
     numbers = list(range(1, len(progress.epochs) + 1))

@@ -12,7 +12,12 @@ from components._frameworks.transformed_rows import SPLITS, TransformedWriter, t
 
 
 def write_raw_columns(
-    project: Project, features: tuple[Feature, ...], classes: list[str], examples: Path, transformed: Path
+    project: Project,
+    features: tuple[Feature, ...],
+    classes: list[str],
+    examples: Path,
+    transformed: Path,
+    most: int | None = None,
 ) -> dict[str, float]:
     """Write the features of train and eval, and the encoded label; returns the rows written by split.
 
@@ -22,6 +27,7 @@ def write_raw_columns(
         classes: The label's classes; empty for a task without classes.
         examples: The examples artifact.
         transformed: Folder for `train.parquet` and `eval.parquet`.
+        most: Rows of each split at most, or the rest of a batch more; None: all.
     """
     columns = [*(feature.name for feature in features), project.label]
     rows = dict.fromkeys((f"{split}_rows" for split in SPLITS), 0.0)
@@ -31,4 +37,6 @@ def write_raw_columns(
                 labels = TASKS[project.task].training_labels(batch[project.label], classes)
                 writer.write(to_arrays(batch, features), labels)
                 rows[f"{split}_rows"] += batch.num_rows
+                if most is not None and rows[f"{split}_rows"] >= most:
+                    break
     return rows

@@ -20,6 +20,9 @@ from components._frameworks.table import find_project_framework
 from components._frameworks.transformed_rows import SPLITS
 from components.transform.label_encoding import find_classes
 
+CHECKED_ROWS = 10_000
+"""Rows of a split that are kept for a model that is not fitted: train checks it with them."""
+
 
 def transform_examples(
     project: Project,
@@ -56,10 +59,12 @@ def transform_examples(
     checks: list[Check] = []
     metrics: dict[str, float] = {}
     framework = find_project_framework(project.code.framework)
-    if not _is_prepared(project, framework, code):
+    prepared = _is_prepared(project, framework, code)
+    if not prepared:
         from components.transform.raw_columns import write_raw_columns
 
-        rows = write_raw_columns(project, features, classes, examples, transformed)
+        most = None if framework.has_fit else CHECKED_ROWS
+        rows = write_raw_columns(project, features, classes, examples, transformed, most)
         how = "columns as the schema has them"
     else:
         from components.transform.preprocessing_graph import apply_preprocessing  # imports TensorFlow
@@ -81,6 +86,9 @@ def transform_examples(
         if made.choices.dropped:
             metrics["dropped_columns"] = float(len(made.choices.dropped))
     write_json(transform_graph / CLASSES, classes)
+    if not prepared and not framework.has_fit:
+        reason = f"{project.code.model} takes the columns as they are; {_describe(rows, 'kept to check it')}"
+        return Outcome("skipped", reason, metrics=rows)
     return judge(checks, _describe(rows, how), {**rows, **metrics})
 
 

@@ -10,6 +10,7 @@ from components._core.project.config_types import Hyperparameter
 from components._core.project.project_file import Project
 from components._core.report.page import Page
 from components._core.types.artifact_files import HYPERPARAMETERS
+from components._frameworks.table import find_framework
 
 
 def tune_hyperparameters(
@@ -37,7 +38,18 @@ def tune_hyperparameters(
         from components.tune.optuna_search import search
 
         return search(project, code, transform_graph, transformed, hyperparameters)
+    if not find_framework(project.code.framework, "code.framework").has_fit:
+        return _skip(project, hyperparameters)
     return _use_defaults(project, hyperparameters)
+
+
+def _skip(project: Project, folder: Path) -> Outcome:
+    write_json(folder / HYPERPARAMETERS, {})
+    outcome = Outcome("skipped", f"{project.code.model} is a finished model: there is nothing to search")
+    page = Page("tune", "Hyperparameters", outcome)
+    page.text(f"{project.code.model} was trained elsewhere, so it has no hyperparameters here.")
+    page.save(folder)
+    return outcome
 
 
 def _use_defaults(project: Project, folder: Path) -> Outcome:

@@ -1,4 +1,4 @@
-"""`naru new|compile|lint-spec|schema`: create a project, compile it, and check what it compiles to."""
+"""`naru new|import|compile|lint-spec|schema`: create a project, take a model into it, compile it, and check what it compiles to."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ _PANEL = "A project"
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command(epilog="Example: `naru new churn --data customers.csv --label churned`", rich_help_panel=_PANEL)(new)
+    app.command(
+        name="import",
+        epilog="Example: `naru import churn ~/models/churn.onnx --set 'model.inputs.X=[age, tenure]'`",
+        rich_help_panel=_PANEL,
+    )(import_)
     app.command(
         name="compile", epilog="Example: `naru compile examples/flights --output build`", rich_help_panel=_PANEL
     )(compile_)
@@ -87,6 +92,29 @@ def new(
     options = parse_csv(quote, escape, sep, encoding)
     location = TableLocation.parse(data, table, query)
     print_created(Console(), new_project(folder, data=location, label=label, csv=options, choices=choices))
+
+
+def import_(
+    project: Annotated[Path, typer.Argument(help="The project's folder, or its project.yaml.", readable=False)],
+    model: Annotated[Path, typer.Argument(help="An ONNX file, wherever it was trained.", readable=False)],
+    preprocessing: Annotated[
+        bool,
+        typer.Option("--preprocessing", help="Keep the project's preprocessing_fn, which makes the file's inputs."),
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="A field below model, as in 'model.inputs.X=[age, tenure]'."),
+    ] = None,
+) -> None:
+    """Take a model that was trained elsewhere (ONNX) into a project; runs then evaluate, register and deploy it like any other.
+
+    Checks the file, finds which columns its inputs take, copies it to model.onnx and writes code and model into project.yaml.
+    """
+    from pipelines.scaffold.import_model import import_model
+    from pipelines.scaffold.import_summary import describe_import
+
+    for line in describe_import(import_model(project, model, parse_settings(settings or []), prepared=preprocessing)):
+        typer.echo(line)
 
 
 def compile_(

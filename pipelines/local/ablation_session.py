@@ -32,7 +32,11 @@ def run_ablation(
     Raises:
         NaruError: When there is no run to start from, a column is unknown, or training fails.
     """
-    check_framework(load_project(path))
+    if not (framework := check_framework(load_project(path))).has_fit:
+        message = f"models of {framework.name!r} are not trained here, so none can be trained without some columns"
+        raise ConfigError(
+            message, where="code.framework", remedy="the explanation says how much the model goes by each column"
+        )
     workspace = find_workspace(path)
     trained = find_trained(workspace, explained=not without)
     columns = choose_columns(trained, split_names(without, trained.features), proposed)

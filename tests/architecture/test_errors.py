@@ -224,6 +224,7 @@ NOT_OURS = {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import
     "components/_core/project/check_config.py": {"ValueError"},  # pydantic reports it with the field
+    "components/_core/project/model_config.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
     "components/_core/stage/user_code.py": {"ImportError"},  # reported as the person's code that does not import
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command

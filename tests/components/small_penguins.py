@@ -64,12 +64,12 @@ class Penguins:
     def path(self, name: str) -> Path:
         return self.root / name
 
-    def write_code(self, model: str, preprocessing: str | None = None) -> None:
+    def write_code(self, model: str | bytes, preprocessing: str | None = None) -> None:
         """Replace the project's code."""
         source = Path(tempfile.mkdtemp(dir=self.root))
         if preprocessing is not None:
             (source / "preprocessing.py").write_text(preprocessing, encoding="utf-8")
-        (source / "model.py").write_text(model, encoding="utf-8")
+        (source / self.project.code.model).write_bytes(model.encode() if isinstance(model, str) else model)
         pack_code(source, self.project, self.path("code"))
 
     def transform(self) -> None:
@@ -99,9 +99,10 @@ def make_penguins(
     root: Path,
     task: str = "multiclass_classification",
     *,
-    model: str = "",
+    model: str | bytes = "",
     preprocessing: str | None = None,
     framework: str = "sklearn",
+    imported: dict[str, Any] | None = None,
     **sections: Any,
 ) -> Penguins:
     """Examples, schema and code of a project, and what transform makes of them.
@@ -109,13 +110,16 @@ def make_penguins(
     Args:
         root: Where the artifacts go.
         task: One of those of `LABELS`.
-        model: `model.py`; empty: the pipeline above.
+        model: `model.py`, or `model.onnx`; empty: the pipeline above.
         preprocessing: `preprocessing.py`, if the project names one.
         framework: The framework.
+        imported: The section `model`.
         sections: Further sections of the project.
     """
     raw = {"name": "penguins", "task": task, "label": LABELS[task], "data": {"source": "penguins.csv"}}
     code = {"framework": framework, **({} if preprocessing is None else {"preprocessing": "preprocessing.py"})}
+    code |= {"model": "model.onnx"} if isinstance(model, bytes) else {}
+    sections |= {} if imported is None else {"model": imported}
     project = Project.model_validate({**raw, "code": code, **sections})
     made = Penguins(root, project)
     table = read_penguins(task)

@@ -16,8 +16,8 @@ class Code(Section):
     framework: Annotated[
         str,
         Field(
-            description="Framework of the model: `keras`, `torch`, `sklearn`, `xgboost` or `lightgbm`; all but the first may prepare the columns themselves. "
-            "`auto`: there is no model.py, the best kind of `tune.models` is found."
+            description="Framework of the model: `keras`, `torch`, `sklearn`, `xgboost` or `lightgbm`, or `onnx`, a file that was trained elsewhere; all but the first may prepare the "
+            "columns themselves. `auto`: there is no model.py, the best kind of `tune.models` is found."
         ),
     ] = DEFAULT_FRAMEWORK
     preprocessing: Annotated[
@@ -29,7 +29,7 @@ class Code(Section):
     model: Annotated[
         str,
         Field(
-            description="File with `build_model(inputs, transform, hyperparameters)`; of other frameworks than keras and torch `build_model(hyperparameters)`."
+            description="File with `build_model(inputs, transform, hyperparameters)`; of other frameworks than keras and torch `build_model(hyperparameters)`; of onnx the model itself."
         ),
     ] = "model.py"
 

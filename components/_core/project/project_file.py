@@ -21,6 +21,7 @@ from components._core.project.data_config import Data
 from components._core.project.feedback_config import Feedback
 from components._core.project.gate_config import Gates
 from components._core.project.keep_config import Keep
+from components._core.project.model_config import ImportedModel
 from components._core.project.monitor_config import Monitor
 from components._core.project.serving_config import Serve
 from components._core.project.train_config import Train
@@ -57,7 +58,7 @@ def _list_tasks(schema: dict[str, Any]) -> None:
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"feedback", "monitor", "transform"})
+    later: ClassVar[frozenset[str]] = frozenset({"feedback", "model", "monitor", "transform"})
 
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
     name: Annotated[
@@ -81,6 +82,10 @@ class Project(Section):
         Field(alias="schema", description="The reviewed schema, relative to the project file; used when it is there."),
     ] = "schema.pbtxt"
     code: Code = Code()
+    model: Annotated[
+        ImportedModel | None,
+        Field(description="Absent: the model is trained here, or its file's inputs have the names of columns."),
+    ] = None
     transform: Transform = Transform()
     train: Train = Train()
     tune: Tune = Tune()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-EVERYTHING = ("data", "transform", "train", "tune", "gates", "serve")
+EVERYTHING = ("data", "transform", "model", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
 APART = ("feedback", "monitor")
 """Sections that only a stage which names them sees: no training run depends on them."""

@@ -10,6 +10,7 @@ import hashlib
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from components._core.errors import ConfigError
@@ -17,7 +18,11 @@ from components._core.files import fingerprint_of, write_bytes
 
 MAX_FILES = 1_000
 MAX_BYTES = 8 << 20
-"""Maximum total size of the unpacked files of an archive."""
+"""Maximum total size of the unpacked files of an archive, a finished model aside."""
+MODEL_SUFFIX = ".onnx"
+"""Ending of the name of a finished model."""
+MAX_MODEL_BYTES = 64 << 20
+"""Maximum size of a finished model in it."""
 _MAX_NAME = 200
 _REMEDY = "create it again with naru compile"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # for other methods Python cannot bound the unpacked size
@@ -99,23 +104,31 @@ def _is_checked(member: zipfile.ZipInfo, archive: Path) -> bool:
 
 
 def _check_size(members: list[zipfile.ZipInfo], archive: Path) -> None:
-    check_size(len(members), sum(member.file_size for member in members), str(archive))
+    check_size([(member.filename, member.file_size) for member in members], str(archive))
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"holds {_shown(twice)} twice", where=str(archive), remedy="refused; do not trust it")
 
 
-def check_size(files: int, total: int, where: str) -> None:
+def check_size(sizes: Sequence[tuple[str, int]], where: str) -> None:
     """Check that code is not unreasonably large.
+
+    Args:
+        sizes: Name and size in bytes of each file.
+        where: The archive or folder, for messages.
 
     Raises:
         ConfigError: When it is.
     """
-    if files > MAX_FILES:
-        message = f"holds {files:,} files; allowed: {MAX_FILES:,}"
+    if len(sizes) > MAX_FILES:
+        message = f"holds {len(sizes):,} files; allowed: {MAX_FILES:,}"
         raise ConfigError(message, where=where, remedy="keep only code in it")
-    if total > MAX_BYTES:
+    models = [size for name, size in sizes if name.endswith(MODEL_SUFFIX)]
+    if sum(models) > MAX_MODEL_BYTES:
+        message = f"holds a model of more than {MAX_MODEL_BYTES >> 20} MiB"
+        raise ConfigError(message, where=where, remedy="export a smaller one, such as fewer or shallower trees")
+    if sum(size for _, size in sizes) - sum(models) > MAX_BYTES:
         raise ConfigError(f"holds more than {MAX_BYTES >> 20} MiB", where=where, remedy="keep data out of it")
 
 

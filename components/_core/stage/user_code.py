@@ -55,7 +55,7 @@ def _check_inside(folder: Path, name: str, place: str) -> None:
 def pack_code(folder: Path, project: Project, archive: Path) -> str:
     """Write the project's code as a reproducible zip: equal files give equal bytes; returns its fingerprint."""
     buffer, files = io.BytesIO(), code_files(folder, project)
-    check_size(len(files), sum(path.stat().st_size for path in files), str(folder))
+    check_size([(path.name, path.stat().st_size) for path in files], str(folder))
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as pack:
         for path in files:
             pack.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH), path.read_bytes())

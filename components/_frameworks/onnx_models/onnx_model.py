@@ -5,6 +5,7 @@ With a preprocessing_fn the artifact has its graph beside the ONNX file, which t
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ THREADS = 1
 
 _ONNX_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)", "string": "tensor(string)"}
 _QUIET = 4  # fatal: what fails is raised besides
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _REMEDY = "train the model again, without the cache"
 
 
@@ -59,11 +61,7 @@ class OnnxModel(Model):
         self._structure = structure
         self._file = file
         self._front: TransformFront | None = None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = THREADS
-        options.log_severity_level = _QUIET
-        options.add_session_config_entry("session.load_model_format", "ONNX")  # the format that was checked
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(content)
         self._types = [(feature.name, feature.type) for feature in signature.inputs]
         self._outputs = sorted(signature.outputs)
         self._names = [taken.name for taken in self._session.get_inputs()]
@@ -140,6 +138,15 @@ class OnnxModel(Model):
         self._front = TransformFront(self.signature.inputs, len(self._names), saved_model)
 
 
+def open_session(content: bytes) -> onnxruntime.InferenceSession:
+    """Open a model on the CPU; a model that does not load raises errors of onnxruntime, which have no public class in common."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = THREADS
+    options.log_severity_level = _QUIET
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # the format that was checked
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
 def open_model(signature: Signature, model: Path) -> OnnxModel:
     """Bring a model artifact into memory, whose files were verified and checked before.
 
@@ -166,4 +173,6 @@ def _load_structure(file: Path) -> StructureImportance | None:
 def reason_of(error: Exception) -> str:
     """The first line of an error of onnxruntime, without its code and the place in its source."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rpartition(") ")[2][:300] if lines[0].startswith("[ONNXRuntimeError]") else lines[0][:300]
+    if not lines[0].startswith("[ONNXRuntimeError]"):
+        return lines[0][:300]
+    return _CODE.sub("", lines[0]).rpartition(") ")[2][:300]

@@ -30,6 +30,7 @@ from components.evaluate.evaluate import evaluate_model
 from components.explain.explain import explain_model
 from components.explain.row_explanation import explain_one
 from tests.components.debian_torch import REASON, import_torch
+from tests.components.frameworks.onnx.onnx_files import sklearn_file
 from tests.components.serve.conformance.conftest import KINDS, ready_line
 from tests.components.serve.conformance.wires import Rows, SeldonRest, V2Rest
 from tests.components.small_penguins import Penguins, make_penguins
@@ -105,6 +106,7 @@ CODE: dict[str, dict[str, Any]] = {
     "sklearn": {"model": SKLEARN_MODEL},
     "xgboost": {"model": PARAMETERS},
     "lightgbm": {"model": PARAMETERS},
+    "onnx": {"model": sklearn_file},
     "sklearn behind preprocessing_fn": {"model": SKLEARN_MODEL, "preprocessing": BOOSTED_PREPROCESSING},
 }
 STRUCTURE = {"torch": "mean slope"} | dict.fromkeys(("sklearn", "xgboost", "lightgbm"), "gain of the trees")
@@ -146,7 +148,8 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.skip(f"not installed here: {', '.join(lacking)}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STORE, str(tmp_path_factory.mktemp("store")))
-        penguins = make_penguins(tmp_path_factory.mktemp(name), framework=name, **CODE[case])
+        code = {key: value() if callable(value) else value for key, value in CODE[case].items()}
+        penguins = make_penguins(tmp_path_factory.mktemp(name), framework=name, **code)
         yield Trained(name, penguins, penguins.train())
 
 

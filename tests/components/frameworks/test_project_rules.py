@@ -67,6 +67,39 @@ def test_a_mistake_is_refused(sections: dict[str, Any], where: str, message: str
     assert refused.value.where == where and refused.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("sections", "where", "message"),
+    [
+        ({"train": {"hyperparameters": {"C": 1.0}}}, "train.hyperparameters", "whose model is finished: nothing is fitted"),
+        ({"train": {"class_weight": "balanced"}}, "train.class_weight", "has no meaning for 'onnx'"),
+        ({"tune": {"trials": 3, "space": {"C": {"low": 1, "high": 2}}}}, "tune.trials", "has no meaning for 'onnx'"),
+        ({"tune": {"space": {"C": {"low": 1, "high": 2}}}}, "tune.space", "has no meaning for 'onnx'"),
+        ({"train": {"epochs": 3}}, "train.epochs", "has no meaning for 'onnx', whose model is finished"),
+        ({"transform": {"drop": {"missing": 0.9}}}, "transform", "needs a preprocessing_fn"),
+    ],
+)  # fmt: skip
+def test_settings_of_a_fit_are_refused_where_nothing_is_fitted(
+    sections: dict[str, Any], where: str, message: str
+) -> None:
+    finished = {"framework": "onnx", "model": "model.onnx"}
+    check_framework(project(code=finished, tune={"trials": 0}, train={"seed": 3, "hyperparameters": {}}))
+    with pytest.raises(ConfigError, match=message) as refused:
+        check_framework(project(code=finished, **sections))
+    assert refused.value.where == where and refused.value.remedy
+
+
+def test_what_a_finished_model_takes_is_said_of_no_other(tmp_path: Path) -> None:
+    said = {"inputs": {"X": ["a", "b"], "k": "c"}, "outputs": {"classes": [True, 1, "x"]}}
+    finished = project(code={"framework": "onnx", "model": "model.onnx"}, model=said)
+    assert finished.model is not None and finished.model.outputs.classes == ["true", "1", "x"]
+    assert Project.model_validate_json(finished.to_json()) == finished and "model" not in sklearn().model_dump()
+    with pytest.raises(
+        ConfigError, match="describes a file that was trained elsewhere, and 'sklearn' trains"
+    ) as refused:
+        check_framework(sklearn(model=said))
+    assert refused.value.where == "model"
+
+
 def test_settings_that_have_a_meaning_pass() -> None:
     check_framework(sklearn(train={"seed": 3, "hyperparameters": {"C": 1.0}}, tune={"trials": 0}))
     check_framework(project(train={"epochs": 3}))

@@ -106,7 +106,7 @@ def test_a_model_of_an_unknown_framework_is_refused_with_those_that_are_known(tm
     Signature(TASK, FEATURES, TASKS[TASK].output_types, CLASSES[TASK], "abacus").save(tmp_path)
     with pytest.raises(
         ModelError,
-        match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, xgboost, lightgbm, torch, toy",
+        match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, xgboost, lightgbm, torch, onnx, toy",
     ):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="unknown framework 'abacus'"):
@@ -174,7 +174,7 @@ def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_ow
     }
     expected = {name for name in found if not name.endswith(("__init__", "._frameworks", ".transform"))} - {
         f"components._frameworks.{name}"
-        for name in ("keras", "lightgbm", "onnx_models", "saved_models", "sklearn", "torch", "xgboost")
+        for name in ("keras", "lightgbm", "onnx", "onnx_models", "saved_models", "sklearn", "torch", "xgboost")
     }
     assert set(contract["source_modules"]) == expected | {"pipelines"}
 

@@ -179,6 +179,13 @@ def test_a_schema_outside_the_project_is_refused_when_it_is_packed(packed: Path,
         fingerprint_code(packed.parent / "source", project)
 
 
+def test_a_finished_model_may_be_larger_than_code(tmp_path: Path) -> None:
+    model = bytes(code_archives.MAX_BYTES + 1)
+    assert read_archive(archive(tmp_path, {"model.onnx": model, "a.py": b""})) == {"model.onnx": model, "a.py": b""}
+    with pytest.raises(ConfigError, match=r"a\.zip: holds a model of more than 64 MiB"):
+        code_archives.check_size([("m.onnx", code_archives.MAX_MODEL_BYTES), ("n.onnx", 1)], "a.zip")
+
+
 def test_code_that_no_stage_would_unpack_is_refused_when_it_is_packed(packed: Path) -> None:
     (packed.parent / "source" / "data.py").write_bytes(bytes(code_archives.MAX_BYTES))
     with pytest.raises(ConfigError, match="holds more than 8 MiB"):
