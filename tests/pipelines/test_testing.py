@@ -124,3 +124,12 @@ def test_code_that_cannot_take_missing_or_new_values_does_not_pass(
     )
     with pytest.raises((NaruError, RuntimeError, ValueError), match=message):
         run_code(folder, columns)
+
+
+def test_a_project_without_a_model_scores_whatever_is_missing_new_or_far_outside(tmp_path: Path) -> None:
+    pytest.importorskip("skl2onnx")
+    (tmp_path / "project.yaml").write_text(
+        "name: loans\ntask: binary_classification\nlabel: y\ndata: {source: x.csv}\ncode: {framework: auto}\n"
+    )
+    result = run_code(tmp_path, COLUMNS)
+    assert result.scores.shape == (result.rows,) and np.isfinite(result.scores).all()
