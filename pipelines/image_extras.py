@@ -12,7 +12,7 @@ from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
 from components.deploy.targets.placement import IMAGES
-from components.stages import INGEST, PREDICT
+from components.stages import INGEST, PREDICT, TRAIN, TUNE
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
 from pipelines.pools import choose_pools, load_pools
@@ -50,6 +50,7 @@ def check_image_extras(
         ConfigError: With every extra that is missing, what needs it, and the command that builds the images with it.
     """
     images = _images_by_stage(pipeline, target)
+    _check_training_image(framework, images, file)
     needs = list(_needs(project, framework, pipeline, store, images, target))
     missing = {need: _lacking(need, target) for need in needs}
     lines = [
@@ -89,6 +90,16 @@ def _needs(
         yield Need(
             "code.framework", framework.extra, _unique([*learn, *([served] if served in target.digests else [])])
         )
+
+
+def _check_training_image(framework: Framework, images: dict[str, str], file: str) -> None:
+    """Refuse a framework whose library is in an image of its own when tune and train would run in another."""
+    wanted = framework.training_image
+    others = [stage.name for stage in (TUNE, TRAIN) if images.get(stage.name, wanted) != wanted]
+    if wanted and others:
+        message = f"code.framework {framework.name!r} is fitted in {wanted}, and {' and '.join(others)} would run in {images[others[0]]}"
+        remedy = f"choose a profile of the pools file that does so, as in --profile {framework.name} (NARU_PROFILE); or run it with `naru run`"
+        raise ConfigError(message, where=file, remedy=remedy)
 
 
 def _images_by_stage(pipeline: Pipeline, target: Target) -> dict[str, str]:

@@ -34,8 +34,16 @@ def build_command(extras: Iterable[str]) -> str:
     return f'make images EXTRAS="{names}"; and for what is compiled: {EXTRAS}="{names}"'
 
 
+_UNLOCKED = frozenset({"torch"})
+"""Extras that `tools/setup` installs nowhere: PyPI's build of PyTorch for Linux is one of 3 GB for GPUs."""
+
+
 def _remedy(extra: str) -> str:
     built_in = os.environ.get(IMAGE_EXTRAS)
+    if built_in is None and extra in _UNLOCKED:
+        return f"pip install 'naru[{extra}]'; for a smaller build, which is installed first, see docs/frameworks.md"
+    if built_in is not None and extra in _UNLOCKED and extra in built_in.split():
+        return f"run it in naru-stages-{extra}: --profile {extra} for what is compiled"
     if built_in is None:
         return f"pip install 'naru[{extra}]'; in a clone of the repository: tools/setup --dev"
     return f"build it into this image: {build_command([*built_in.split(), extra])}"

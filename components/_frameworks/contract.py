@@ -291,6 +291,7 @@ class Framework(ABC):
         serving_packages: Those of them that a finished model needs.
         imports: Modules that fitting and calling its models import: a run on a laptop imports them ahead, and no others.
         extra: The extra of Naru that brings these packages, which an image has where it was built in; empty: there are none.
+        training_image: Image in which tune and train have to run, where the stages' own lacks the library; empty: that one has it.
     """
 
     name: str
@@ -302,6 +303,7 @@ class Framework(ABC):
     serving_packages: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     extra: str = ""
+    training_image: str = ""
 
     @abstractmethod
     def version(self) -> str:

@@ -135,7 +135,7 @@ def _check_unused(unused: list[str], data: TrainingData, *, has_fit: bool) -> Ch
         message = f"no input of the model takes some columns ({count}): {listed(unused)}"
         reason = f"{message}; list them under data.exclude, or requests have to carry them"
     else:
-        message = f"the pipeline of build_model drops columns ({count}): {listed(unused)}"
+        message = f"what build_model returns drops columns ({count}): {listed(unused)}"
         reason = f"{message}; use them, or list them under data.exclude: requests have to carry them"
     return Check("unused features", "warn", float(len(unused)), n=data.train.rows, reason=reason)
 

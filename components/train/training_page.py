@@ -33,7 +33,8 @@ def page_of(
         page.checks(outcome.checks)
     for note in model.notes():
         page.text(note)
-    measured = [name for name in best if f"eval_{name}" in best]
+    # a metric that the rows of some epoch did not define is not shown
+    measured = [name for name in best if all({name, f"eval_{name}"} <= epoch.keys() for epoch in progress.epochs)]
     numbers = list(range(1, len(progress.epochs) + 1))
     for name in measured if has_epochs else []:
         series: dict[str, tuple[Sequence[float], Sequence[float]]] = {

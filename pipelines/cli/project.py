@@ -74,7 +74,9 @@ def new(
     sample: Annotated[int, typer.Option(min=0, help="Rows that are sampled to judge what columns are; 0: 20,000.")] = 0,
     model: Annotated[
         str,
-        typer.Option(help="The kind of model: keras, linear or boosted (trees); the last two need the extra sklearn."),
+        typer.Option(
+            help="The kind of model: keras, torch (PyTorch), linear or boosted (trees); torch needs the extra of that name, the last two sklearn."
+        ),
     ] = "keras",
 ) -> None:
     """Analyze a table and generate a project that runs as it is."""

@@ -11,10 +11,10 @@ from components._core.suggestions import listed, suggest
 from components._core.types.tasks import TASKS
 from components._data.columns.dates import Order
 
-Kind = Literal["keras", "linear", "boosted"]
-"""A neural network of Keras, a linear model or boosted trees of scikit-learn."""
+Kind = Literal["keras", "torch", "linear", "boosted"]
+"""A neural network of Keras or PyTorch, a linear model or boosted trees of scikit-learn."""
 
-KINDS: tuple[Kind, ...] = ("keras", "linear", "boosted")
+KINDS: tuple[Kind, ...] = ("keras", "torch", "linear", "boosted")
 _ORDERS: tuple[Order, ...] = ("dmy", "mdy", "ymd")
 
 

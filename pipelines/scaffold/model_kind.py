@@ -33,6 +33,7 @@ _USES = {
     },
 }
 """What a kind of model does with a column, for what Keras would do; a linear model behind a preprocessing_fn scales as Keras does."""
+_NETWORKS = ("keras", "torch")
 _FEW_ROWS = 2_000
 
 
@@ -50,13 +51,18 @@ class ModelPlan:
 
     @classmethod
     def make(cls, kind: Kind, decisions: Iterable[Decision]) -> ModelPlan:
-        """Plan a kind of model for a table: Keras needs a preprocessing_fn, others only for dates and texts."""
-        return cls(kind, kind == "keras" or any(decision.role in _NEEDS_FUNCTION for decision in decisions))
+        """Plan a kind of model for a table: a network needs a preprocessing_fn, others only for dates and texts."""
+        return cls(kind, kind in _NETWORKS or any(decision.role in _NEEDS_FUNCTION for decision in decisions))
 
     @property
     def framework(self) -> str:
         """The framework, as project.yaml names it."""
-        return "keras" if self.kind == "keras" else "sklearn"
+        return self.kind if self.is_network else "sklearn"
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is a neural network, which is fitted in epochs."""
+        return self.kind in _NETWORKS
 
     @property
     def takes_missing(self) -> bool:
@@ -69,7 +75,7 @@ class ModelPlan:
 
     def _adapt(self, decision: Decision) -> Decision:
         is_category = decision.role in ("category", "hashed")
-        as_keras = self.kind == "keras" or (self.kind == "linear" and self.prepared and not is_category)
+        as_keras = self.is_network or (self.kind == "linear" and self.prepared and not is_category)
         if as_keras or not (is_category or decision.role == "number"):
             return decision
         reason = decision.reason
@@ -80,7 +86,7 @@ class ModelPlan:
         return replace(decision, reason=reason, reading=reading)
 
     def hyperparameters(self, rows: int, has_classes: bool) -> dict[str, Any]:
-        """Return the values of a new project of `linear` or `boosted`.
+        """Return the values of a new project of `linear` or `boosted`; those of a network are in `Fitting`.
 
         Args:
             rows: Rows of the table.

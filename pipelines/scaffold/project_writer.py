@@ -33,7 +33,7 @@ FILES = {
     "README.md": "README.md.j2",
     ".gitignore": "gitignore.j2",
 }
-_MODELS = {"linear": "model_linear.py.j2", "boosted": "model_boosted.py.j2"}
+_MODELS = {"linear": "model_linear.py.j2", "boosted": "model_boosted.py.j2", "torch": "model_torch.py.j2"}
 _TEMPLATES = Path(__file__).parent / "templates"
 _TAKEN = {"numbers", "missing", "hashed"}
 _LINE = 110

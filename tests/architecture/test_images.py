@@ -27,6 +27,7 @@ EXTRAS = sorted(file.relative_to(IMAGES) for file in IMAGES.glob("*/extras/*.in"
 def test_every_extra_of_a_source_format_or_framework_can_be_built_into_the_stages() -> None:
     raw = tomllib.loads((IMAGES.parent / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     wanted = {name: raw[name] for name in raw if name not in ("local", "examples", "dev", "seldon")}
+    wanted["torch"] = [package for package in wanted["torch"] if not package.startswith("torch")]  # never locked
     assert {file.stem for file in (IMAGES / "stages" / "extras").glob("*.in")} == wanted.keys()
     for extra, packages in wanted.items():
         on_linux = [package for package in packages if "== 'darwin'" not in package]
@@ -42,6 +43,16 @@ def test_an_extra_is_hashed_and_has_the_versions_that_its_image_has(file: Path) 
     assert {name: version for name, version in pins.items() if own.get(name, version) != version} == {}
     blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
     assert len(blocks) == len(pins) and all("--hash=sha256:" in block for block in blocks)
+
+
+def test_pytorch_is_in_no_lock_file() -> None:
+    locks = [
+        *(IMAGES.parent / "requirements").glob("*.txt"),
+        *IMAGES.glob("*/requirements.txt"),
+        *IMAGES.glob("*/extras/*.txt"),
+    ]
+    assert len(locks) > 20
+    assert [lock.name for lock in locks if "torch" in _pins(lock)] == []
 
 
 @pytest.fixture
@@ -96,6 +107,18 @@ def test_an_extra_that_no_image_can_have_is_refused(
         and f"there are: {known}" in done.stderr
     )
     assert not engine.exists()
+
+
+def test_the_image_of_pytorch_is_built_on_the_stages_with_the_build_that_is_named(
+    engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_INDEX", "https://example/cu126")
+    done = _build("stages-torch")
+    assert done.returncode == 0 and "with avro gcs" in done.stdout  # the extras of the stages that it is built on
+    line = next(line for line in engine.read_text().splitlines() if line.startswith("build "))
+    assert "--file images/stages-torch/Dockerfile --tag naru-stages-torch:python3.12" in line
+    assert "BASE_IMAGE=naru-stages:python3.12" in line and "TORCH_INDEX=https://example/cu126" in line
+    assert "TORCH=" not in line  # the newest
 
 
 def test_what_is_pushed_has_its_extras_in_the_digests_file(engine: Path, tmp_path: Path) -> None:

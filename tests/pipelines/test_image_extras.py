@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from components._core import extras
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project
 from components._frameworks.project_rules import check_framework
@@ -101,6 +102,20 @@ def test_the_deploy_stage_learns_the_frameworks_that_its_servers_have_and_nothin
     placements = all_placements(Target(extras=("gcs", "sklearn")))
     assert {one.extras for pools in placements.values() for one in pools.values()} == {("sklearn",)}
     assert {one.extras for pools in all_placements(Target()).values() for one in pools.values()} == {()}
+
+
+def test_pytorch_is_fitted_in_an_image_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda name: True)
+    torch = {"framework": "torch"}
+    with pytest.raises(
+        ConfigError, match=r"fitted in naru-stages-torch, and tune and train would run in naru-stages\n"
+    ) as refused:
+        check(Target(extras=("torch",)), code=torch)
+    assert "--profile torch" in refused.value.remedy
+    with pytest.raises(ConfigError, match="needs the extra 'torch', which naru-stages and naru-stages-torch are"):
+        check(Target(profile="torch"), code=torch)
+    for profile in ("torch", "torch-gpu"):
+        check(Target(extras=("torch",), profile=profile), code=torch)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ class Code(Section):
     framework: Annotated[
         str,
         Field(
-            description="Framework of the model: `keras`, `sklearn`, `xgboost` or `lightgbm`, or `onnx`, a file that was trained elsewhere; all but the first may prepare the columns themselves."
+            description="Framework of the model: `keras`, `torch`, `sklearn`, `xgboost` or `lightgbm`, or `onnx`, a file that was trained elsewhere; all but the first may prepare the columns themselves."
         ),
     ] = DEFAULT_FRAMEWORK
     preprocessing: Annotated[
@@ -28,7 +28,7 @@ class Code(Section):
     model: Annotated[
         str,
         Field(
-            description="File with `build_model(inputs, transform, hyperparameters)`; of other frameworks than keras `build_model(hyperparameters)`; of onnx the model itself."
+            description="File with `build_model(inputs, transform, hyperparameters)`; of other frameworks than keras and torch `build_model(hyperparameters)`; of onnx the model itself."
         ),
     ] = "model.py"
 

@@ -51,6 +51,6 @@ class Train(Section):
     hyperparameters: Annotated[
         dict[str, Hyperparameter],
         Field(
-            description="Default hyperparameters of build_model; Naru uses `learning_rate` if the model is not compiled."
+            description="Default hyperparameters of build_model; Naru uses `learning_rate` if the model chooses no optimizer."
         ),
     ] = {}

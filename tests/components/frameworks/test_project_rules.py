@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components._core import extras
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project, load_project
 from components._frameworks.project_rules import check_framework, check_servers
@@ -119,6 +120,25 @@ def test_what_a_servers_image_was_not_built_with_is_not_served() -> None:
     ) as refused:
         check_servers(check_framework(sklearn()), ("other",))
     assert 'make images EXTRAS="other sklearn"' in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("image_extras", "remedy"),
+    [
+        (None, "pip install 'naru[torch]'; for a smaller build, which is installed first, see docs/frameworks.md"),
+        ("gcs", 'build it into this image: make images EXTRAS="gcs torch"'),
+        ("torch", "run it in naru-stages-torch"),
+    ],
+)
+def test_pytorch_that_is_missing_is_named_with_what_brings_it(
+    image_extras: str | None, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda name: name != "torch")
+    if image_extras is not None:
+        monkeypatch.setenv("NARU_IMAGE_EXTRAS", image_extras)
+    with pytest.raises(ConfigError, match="'torch' needs packages that are not installed: torch") as refused:
+        check_framework(project(code={"framework": "torch"}))
+    assert refused.value.remedy.startswith(remedy)
 
 
 def test_a_project_that_the_images_cannot_run_is_not_compiled(tmp_path: Path) -> None:

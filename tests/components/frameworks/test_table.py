@@ -103,7 +103,7 @@ def test_a_model_of_an_unknown_framework_is_refused_with_those_that_are_known(tm
     Signature(TASK, FEATURES, TASKS[TASK].output_types, CLASSES[TASK], "abacus").save(tmp_path)
     with pytest.raises(
         ModelError,
-        match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, xgboost, lightgbm, onnx, toy",
+        match=r"signature\.json: unknown framework 'abacus'; allowed: keras, sklearn, xgboost, lightgbm, onnx, torch, toy",
     ):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="unknown framework 'abacus'"):
@@ -142,21 +142,22 @@ def test_files_are_verified_and_checked_before_a_framework_opens_them(tmp_path: 
         load_model(model)
 
 
-def test_looking_up_keras_and_checking_its_files_imports_no_tensorflow(tmp_path: Path) -> None:
+def test_looking_up_frameworks_and_checking_files_imports_none_of_them(tmp_path: Path) -> None:
     Signature(TASK, FEATURES, TASKS[TASK].output_types, CLASSES[TASK]).save(tmp_path)
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "saved_model" / "saved_model.pb").touch()  # an empty graph does nothing forbidden
     code = (
-        "import pathlib, sys; from components._frameworks.table import check_model_files;"
-        "check_model_files(pathlib.Path(sys.argv[1])); print({'tensorflow', 'keras'} & set(sys.modules))"
+        "import pathlib, sys; from components._frameworks.table import check_model_files, framework_extras;"
+        "check_model_files(pathlib.Path(sys.argv[1])); framework_extras();"
+        "print({'tensorflow', 'keras', 'torch', 'onnx', 'onnxruntime', 'components._frameworks.torch.fit'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
 
-def test_keras_has_a_transform_graph_in_front_and_scikit_learn_may_do_without() -> None:
+def test_keras_has_a_transform_graph_in_front_and_others_may_do_without() -> None:
     assert find_framework("keras").preprocessing == "in front"
-    assert find_framework("sklearn").preprocessing == "either"
+    assert find_framework("sklearn").preprocessing == find_framework("torch").preprocessing == "either"
 
 
 def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_own() -> None:
@@ -170,6 +171,6 @@ def test_the_linter_watches_every_package_and_module_that_is_not_a_frameworks_ow
     }
     expected = {name for name in found if not name.endswith(("__init__", "._frameworks", ".transform"))} - {
         f"components._frameworks.{name}"
-        for name in ("keras", "lightgbm", "onnx", "onnx_models", "saved_models", "sklearn", "xgboost")
+        for name in ("keras", "lightgbm", "onnx", "onnx_models", "saved_models", "sklearn", "torch", "xgboost")
     }
     assert set(contract["source_modules"]) == expected | {"pipelines"}

@@ -207,6 +207,7 @@ OWN = (
     "onnxruntime",
     "xgboost",
     "lightgbm",
+    "torch",
 )
 """What only a framework, or a preprocessing_fn, imports; keras and sklearn themselves come with libraries that every run needs."""
 USED = {"keras": set(OWN[:2]), "sklearn": set(OWN[2:4])}

@@ -14,6 +14,7 @@ from components._core.project.project_file import load_project
 from components._frameworks.project_rules import check_framework
 from pipelines.scaffold import new_project
 from pipelines.scaffold.choices import Choices
+from tests.components.debian_torch import REASON, import_torch
 from tests.pipelines.scaffold.conftest import Table
 
 KINDS = ["linear", "boosted"]
@@ -96,6 +97,18 @@ def test_dates_and_texts_are_prepared_in_front(kind: str, table: Table, tmp_path
     code = (folder / "preprocessing.py").read_text()
     assert ("standardise" in code) == (kind == "linear")
     assert load_project(folder).code.files == ("preprocessing.py", "model.py")
+    assert len(run_written_test(folder)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", ["species", "body_mass_g"])
+def test_a_network_of_pytorch_runs_as_it_is_written(label: str, penguins: Path, tmp_path: Path) -> None:
+    if not import_torch():
+        pytest.skip(REASON)
+    folder = new_project(tmp_path / "p", data=penguins, label=label, choices=Choices.parse(model="torch")).folder
+    project = load_project(folder)
+    assert check_framework(project).name == "torch" and project.code.files == ("preprocessing.py", "model.py")
+    assert {"learning_rate", "units", "dropout"} == set(project.train.hyperparameters) == set(project.tune.space)
     assert len(run_written_test(folder)) == 3
 
 
