@@ -14,6 +14,7 @@ from components._core.project.placeholders import PER_RUN
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.stage.user_code import pack_code
+from components._core.types.default_framework import AUTO_FRAMEWORK
 from components._data.formats.registry import AUTO, FORMATS
 from components._data.sources.registry import is_relative, location_in_store
 from components._frameworks.project_rules import check_framework
@@ -252,7 +253,10 @@ def project_schema() -> str:
     """Render the JSON Schema of project.yaml, the same with every version of pydantic."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Project.model_json_schema(by_alias=True)}
     schema["$defs"]["Data"]["properties"]["format"]["enum"] = ["", AUTO, *FORMATS]  # the project file knows no format
-    schema["$defs"]["Code"]["properties"]["framework"]["enum"] = known_frameworks()  # and no framework
+    schema["$defs"]["Code"]["properties"]["framework"]["enum"] = [
+        *known_frameworks(),
+        AUTO_FRAMEWORK,
+    ]  # and no framework
     return json.dumps(_normalize_schema(schema), indent=2, sort_keys=True) + "\n"
 
 
