@@ -216,7 +216,7 @@ def test_a_model_is_evaluated_and_explained(trained: Trained, tmp_path: Path) ->
         assert values.get("year", 0) < values["numbers" if trained.framework == "torch" else "bill_length_mm"]
 
 
-SECOND = {"keras": "integrated gradients", "torch": "replaced alone", "onnx": "replaced alone"}
+SECOND = {"keras": "integrated gradients", "torch": "replaced alone", "onnx": "coefficients x values"}
 """By which a row is explained beside Shapley values; of all others the paths of their trees."""
 
 
