@@ -90,9 +90,15 @@ def test_the_project_is_called_so_everywhere_or_it_would_not_be_seen_here(stage:
 
 
 def test_shared_code_reads_no_section_of_a_project() -> None:
-    """But for the run's record, which holds the whole project and is made only where the whole project is given."""
+    """But for what is used only where a section is given: the run's record and the rules of kinds of model.
+
+    The record holds the whole project. The rules are held against a project before anything runs, and by the stage that has `tune`.
+    """
+    exempt = ("run_record.py:", "model_rules.py:")
     found = {(place, where) for shared in COMPONENTS.glob("_[a-z]*") for place, where in reads(shared)}
-    assert not {f"{place} ({where})" for place, where in found if not where.startswith("run_record.py:")}
+    assert not {f"{place} ({where})" for place, where in found if not where.startswith(exempt)}
+    users = {file.relative_to(COMPONENTS).parts[0] for file in COMPONENTS.rglob("*.py") if "model_rules" in file.read_text()}
+    assert users == {"_frameworks", "tune"} and "tune" in STAGES["tune"].reads
     makers = {
         file.relative_to(COMPONENTS).parts[0]
         for file in COMPONENTS.rglob("*.py")

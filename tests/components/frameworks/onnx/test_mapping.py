@@ -31,7 +31,7 @@ def plan(
     **imported: Any,
 ) -> ImportPlan:
     (folder / "m.onnx").write_bytes(content)
-    code = ModelCode(folder, "m.onnx", ImportedModel.model_validate(imported))
+    code = ModelCode(folder, "m.onnx", imported=ImportedModel.model_validate(imported))
     found = {MULTICLASS: CLASSES, BINARY: ["no", "yes"], REGRESSION: []}[task] if classes is None else classes
     return FRAMEWORK.plan_import(code, columns, task=TASKS[task], classes=found)
 
