@@ -22,9 +22,9 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import StructureAttribution
+from components._frameworks.onnx_models.onnx_model import OnnxModel
 from components._frameworks.sklearn.boosted_trees import BoostedTrees, read_trees
 from components._frameworks.sklearn.native_columns import NativeColumns
-from components._frameworks.onnx_models.onnx_model import OnnxModel
 from tests.components.frameworks.sklearn.test_onnx_conversion import (
     arrays,
     exported,
