@@ -267,6 +267,7 @@ def test_a_run_brings_its_model_into_service_through_seldon(
         }
     )
     until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "its servers are gone")
+    naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
 
 
 def _cached(times: list[StageTime]) -> set[str]:

@@ -66,7 +66,7 @@ _SERVE = """
 def looped(
     world: World, source: str, environment: Environment, deployed: Deployed, server_image: None, tmp_path_factory: Any
 ) -> Iterator[Path]:
-    """The project's folder, on a cluster that serves; at the end nothing of it fires or serves any more."""
+    """The project's folder, on a cluster that serves; at the end nothing of it fires or serves any more, and the next tests find no serving."""
     if not has_seldon():
         pytest.skip("Seldon's operator is not on this cluster")
     naru(deployed.variables, "cluster", "deploy", "--overlay", f"{environment.overlay}-seldon").well()
@@ -87,6 +87,7 @@ def looped(
         kubectl("delete", "namespace", TRAFFIC, "--wait=false")
         kubectl("delete", "seldondeployment", LOOP, "-n", MODELS_NAMESPACE, "--ignore-not-found", seconds=300)
         until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "its servers are gone")
+        naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
 
 
 _GATES = "gates: {model: {first: deploy}}"

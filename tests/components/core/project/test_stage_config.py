@@ -97,7 +97,9 @@ def test_shared_code_reads_no_section_of_a_project() -> None:
     exempt = ("run_record.py:", "model_rules.py:")
     found = {(place, where) for shared in COMPONENTS.glob("_[a-z]*") for place, where in reads(shared)}
     assert not {f"{place} ({where})" for place, where in found if not where.startswith(exempt)}
-    users = {file.relative_to(COMPONENTS).parts[0] for file in COMPONENTS.rglob("*.py") if "model_rules" in file.read_text()}
+    users = {
+        file.relative_to(COMPONENTS).parts[0] for file in COMPONENTS.rglob("*.py") if "model_rules" in file.read_text()
+    }
     assert users == {"_frameworks", "tune"} and "tune" in STAGES["tune"].reads
     makers = {
         file.relative_to(COMPONENTS).parts[0]
