@@ -17,7 +17,7 @@ from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.settings import ModelParameters
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput, ResponseOutput
 
-QUIET = {
+_QUIET = {
     "version": 1,
     "disable_existing_loggers": False,
     "loggers": {name: {"level": "CRITICAL"} for name in ("mlserver", "uvicorn", "uvicorn.error", "uvicorn.access")},
@@ -49,10 +49,9 @@ def _encode(name: str, values: Any) -> ResponseOutput:
     return NumpyCodec.encode_output(name, values)
 
 
-def main() -> None:
-    """Serve until a signal comes."""
-    saved_model, name, port = sys.argv[1:]
-    settings = Settings(
+def quiet_settings(port: str) -> Settings:
+    """As our server has them, but without metrics and gRPC."""
+    return Settings(
         debug=False,
         parallel_workers=0,
         host="127.0.0.1",
@@ -60,10 +59,15 @@ def main() -> None:
         grpc_port=0,
         metrics_endpoint=None,
         load_models_at_startup=False,
-        logging_settings=QUIET,
+        logging_settings=_QUIET,
     )
+
+
+def main() -> None:
+    """Serve until a signal comes."""
+    saved_model, name, port = sys.argv[1:]
     model = ModelSettings(name=name, implementation=BareModel, parameters=ModelParameters(uri=saved_model))
-    asyncio.run(MLServer(settings).start([model]))
+    asyncio.run(MLServer(quiet_settings(port)).start([model]))
 
 
 if __name__ == "__main__":

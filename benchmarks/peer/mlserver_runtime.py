@@ -9,8 +9,8 @@ import asyncio
 import importlib
 import sys
 
-from bare_mlserver import QUIET  # type: ignore[import-not-found]  # beside this file, from whose folder it is run
-from mlserver import MLServer, ModelSettings, Settings
+from bare_mlserver import quiet_settings  # type: ignore[import-not-found]  # beside this file, from whose folder it is run
+from mlserver import MLServer, ModelSettings
 from mlserver.settings import ModelParameters
 
 RUNTIMES = {"sklearn": "SKLearnModel", "xgboost": "XGBoostModel", "lightgbm": "LightGBMModel"}
@@ -19,19 +19,9 @@ RUNTIMES = {"sklearn": "SKLearnModel", "xgboost": "XGBoostModel", "lightgbm": "L
 def main() -> None:
     """Serve until a signal comes."""
     runtime, file, name, port = sys.argv[1:]
-    settings = Settings(
-        debug=False,
-        parallel_workers=0,
-        host="127.0.0.1",
-        http_port=int(port),
-        grpc_port=0,
-        metrics_endpoint=None,
-        load_models_at_startup=False,
-        logging_settings=QUIET,
-    )
     implementation = getattr(importlib.import_module(f"mlserver_{runtime}"), RUNTIMES[runtime])
     model = ModelSettings(name=name, implementation=implementation, parameters=ModelParameters(uri=file))
-    asyncio.run(MLServer(settings).start([model]))
+    asyncio.run(MLServer(quiet_settings(port)).start([model]))
 
 
 if __name__ == "__main__":
