@@ -11,12 +11,13 @@ from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from components._core.project.table_config import Sql
 from components._core.project.value_rules import CREDENTIALS_REMEDY
+from components._core.store.ledger import CHAMPION
 from components._data.key_names import errors_name
 from components._data.sources.registry import absolute_location
 from components.predict.destinations.contract import Output
 from components.predict.predict import Prediction, Progress, predict_table
 from components.predict.scoring_table import data_for, option_names
-from components.predict.versions import CHAMPION, fetched_version
+from components.predict.versions import fetched_version
 from pipelines.local.quiet import QUIET, without_warnings
 from pipelines.local.runner import absolute_data
 from pipelines.local.workspace import find_workspace

@@ -9,11 +9,8 @@ from pathlib import Path
 
 from components._core.errors import ConfigError
 from components._core.store.file_digests import digest_of_model, fetch_version
-from components._core.store.ledger import Deployment, read_deployments
-from components._core.suggestions import suggest
+from components._core.store.ledger import CHAMPION, Deployment, find_deployment, read_deployments
 from components._core.temporary_folders import temporary_folder
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True)
@@ -58,11 +55,4 @@ def _find_version(store: str, project: str, version: str) -> Deployment:
     if not lines:
         remedy = "train and deploy one: naru run; NARU_STORE names the store"
         raise ConfigError("has no version to predict with yet", where=project, remedy=remedy)
-    if version == CHAMPION:
-        return lines[-1]
-    found = [line for line in lines if line.version == version.removeprefix("v")]
-    if not found:
-        known = list(dict.fromkeys(line.version for line in lines))
-        message = f"there is no deployed version {version!r}; {suggest(version, [*known, CHAMPION])}"
-        raise ConfigError(message, where="--version", remedy="naru ledger shows what was deployed when")
-    return found[-1]
+    return find_deployment(lines, version)

@@ -15,8 +15,7 @@ from components._core.examples.reference_rows import Reference
 from components._core.examples.samples import Sample
 from components._core.project.project_file import load_project
 from components._core.store.file_digests import fetch_version
-from components._core.store.ledger import Deployment, read_deployments
-from components._core.suggestions import suggest
+from components._core.store.ledger import CHAMPION, Deployment, find_deployment, read_deployments
 from components._core.temporary_folders import temporary_folder
 from components._core.types.artifact_files import SAMPLE
 from components._core.types.signature import to_arrays
@@ -27,8 +26,6 @@ from components.explain.background_rows import draw_background
 from components.explain.row_shapley import BACKGROUND_ROWS
 from pipelines.local.run_history import PastRun, find_run, read_runs
 from pipelines.local.workspace import find_workspace
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True)
@@ -143,14 +140,7 @@ def open_model(path: Path, version: str = "", run: str = "") -> Iterator[Explain
 def _find_line(lines: list[Deployment], version: str, project: str) -> Deployment:
     if not lines:
         raise ConfigError("has no deployed version", where=project, remedy="explain a run instead: --run last")
-    if version in ("", CHAMPION):
-        return lines[-1]
-    found = [line for line in lines if line.version == version.removeprefix("v")]
-    if not found:
-        known = list(dict.fromkeys(line.version for line in lines))
-        message = f"there is no deployed version {version!r}; {suggest(version, [*known, CHAMPION])}"
-        raise ConfigError(message, where="--version", remedy="naru ledger shows what was deployed when")
-    return found[-1]
+    return find_deployment(lines, version or CHAMPION)
 
 
 def _of_run(project: Any, past: PastRun, path: Path) -> ExplainedModel:

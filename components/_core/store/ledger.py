@@ -22,6 +22,10 @@ from components._core.project.placeholders import check_replaced
 from components._core.settings import Settings
 from components._core.store.append_log import AppendLog
 from components._core.store.store_addresses import resolve, shorten, within_project
+from components._core.suggestions import suggest
+
+CHAMPION = "champion"
+"""What a person writes for the version that serves."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,26 @@ def resolve_champion(parameter: str, project: str) -> Deployment | None:
 def read_deployments(store: str, project: str) -> list[Deployment]:
     """Read all deployments of a project, oldest first. Errors as in `current_champion`."""
     return [_read(name, content, store, project) for name, content in open_log(store, project).read()]
+
+
+def find_deployment(lines: list[Deployment], version: str) -> Deployment:
+    """The newest line of a version that a person names.
+
+    Args:
+        lines: The project's lines, at least one.
+        version: A version's number, with or without `v`; or `champion`, the last line.
+
+    Raises:
+        ConfigError: When it was never deployed.
+    """
+    if version == CHAMPION:
+        return lines[-1]
+    found = [line for line in lines if line.version == version.removeprefix("v")]
+    if not found:
+        known = list(dict.fromkeys(line.version for line in lines))
+        message = f"there is no deployed version {version!r}; {suggest(version, [*known, CHAMPION])}"
+        raise ConfigError(message, where="--version", remedy="naru ledger shows what was deployed when")
+    return found[-1]
 
 
 def current_champion(store: str, project: str) -> Deployment | None:
