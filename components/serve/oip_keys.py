@@ -33,7 +33,7 @@ def check_keys(body: bytes, record: dict[str, Any], model: Mapping[str, str]) ->
         return  # no request at all, as MLServer reports
     for place, value, known in _objects(record):
         for key in value:
-            if value is record and key in model and value[key] == model[key]:
+            if value is record and key in model and value[key] in (model[key], ""):  # an empty one names none
                 continue
             if key not in known and value[key] is not None:
                 allowed = ", ".join(sorted(known))
