@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from components._core.types.texts import shorten
 from components.serve.protobuf_wire import BYTES, FIXED64, VARINT, DamagedMessage, fields, varints
 
 _NUMBER_BYTES = 11  # a number in a list: field 1 of 9 bytes, which holds field 2 of 8
@@ -27,7 +28,6 @@ twice what rows of mappings need."""
 _FRAME_FIELDS = 1_000
 """Fields around the values: meta, its tags, and what this reader does not know."""
 _SHAPE_BYTES = 1_000
-_SHOWN = 60
 
 
 class NotAMessage(Exception):
@@ -207,7 +207,7 @@ class _Reader:
                     elif (part, how) == (2, BYTES):
                         value = self.value(held, depth)
                 if name in found:
-                    raise NotAMessage(f"key {_cut(name)!r} occurs twice")
+                    raise NotAMessage(f"key {shorten(name)!r} occurs twice")
                 found[name] = value
         return found
 
@@ -234,7 +234,3 @@ def _text(content: memoryview) -> str:
 
 def _damaged() -> NotAMessage:
     return NotAMessage("the message is damaged, or not a message of Seldon's protocol")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
