@@ -31,7 +31,7 @@ from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.joins.table_joins import TableJoins
 from components._data.key_names import errors_name
-from components._data.sources.contract import SpanFile
+from components._data.sources.contract import NoFilesError, SpanFile
 from components._data.sources.registry import open_source
 from components._feedback.columns import FEATURE, NO_TIME, Mask, labels_schema
 from components._feedback.label_features import find_unmatched, label_keys, read_features, readings_of
@@ -118,6 +118,7 @@ def list_files(settings: FeedbackSettings, known: Mapping[str, str], now: dateti
 
     Raises:
         ConfigError: When the source is invalid, or without permission to read it.
+        DataError: When the files cannot be listed as spans, such as two of one span.
         NoLabelsError: When the source has no file. Without a posted label there is no error.
         UnavailableError: When the store of the posted labels does not answer.
     """
@@ -134,7 +135,7 @@ def _list_source(labels: Labels) -> list[LabelFile]:
         source = open_source(labels.source, "fail", labels.sql)
         try:
             files = source.list_files("all")
-        except DataError as error:
+        except NoFilesError as error:
             remedy = "correct feedback.labels.source, or write the first labels there"
             raise NoLabelsError(error.message, where=error.where or _WHERE, remedy=remedy) from None
     return [LabelFile(file, source.state(file), labels) for file in files]

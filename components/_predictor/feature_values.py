@@ -14,6 +14,7 @@ import numpy as np
 
 from components._core.types.feature_types import FLOAT32, INT64, STRING, FeatureType
 from components._core.types.signature import Feature
+from components._core.types.texts import is_unicode
 from components._predictor.refusals import Refusal
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
@@ -166,18 +167,10 @@ def _to_string(values: Sequence[Any], feature: Feature) -> np.ndarray[Any, Any]:
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
-        row = next(row for row, text in enumerate(texts) if not _is_unicode(text))
+        row = next(row for row, text in enumerate(texts) if not is_unicode(text))
         message = f"{feature.name!r}, row {row}: the text holds half of a surrogate pair, which is no character"
         raise Refusal("wrong_type", message) from None
     return np.array(texts, dtype=object)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _text(value: str | bytes | None) -> str:

@@ -13,11 +13,13 @@ def check_orders(data: Data, files: Sequence[OrderCounts], rows: int) -> list[Ch
     """Warn of a column with dates of two orders.
 
     Args:
-        data: The project's `data` section; its excluded columns matter only where they split the rows.
+        data: The project's `data` section; its excluded columns matter only where they split the rows. A column that it says is text
+            is meant to be one.
         files: The dates of each file.
         rows: Number of rows.
     """
-    hidden = set(data.exclude) - {data.split.time_column}
+    texts = {name for name, column in data.columns.items() if column.type not in ("date", "time", "number")}
+    hidden = (set(data.exclude) | texts) - {data.split.time_column}
     return [
         Check(
             "date order",

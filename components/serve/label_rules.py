@@ -11,6 +11,7 @@ from components._core.suggestions import listed
 from components._core.types.json_values import LineError, NotJsonError, parse_value
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
+from components._core.types.texts import is_unicode
 from components._predictor.refusals import Refusal
 from components.serve.limits import MIB, Limits
 from components.serve.oip_bounds import is_longer
@@ -135,7 +136,7 @@ class LabelRules:
         return PostedLabel(self._id(raw["id"], where), row, self.label(raw["label"], where))
 
     def _id(self, value: Any, where: str) -> str:
-        if not isinstance(value, str) or not value or not _is_encodable(value):
+        if not isinstance(value, str) or not value or not is_unicode(value):
             raise Refusal(
                 "wrong_type", f"{where}the id must be the text that came with the answer, found {_shown(value)}"
             )
@@ -268,14 +269,6 @@ def _tensor_values(tensor: Any) -> Any:
         message = f"truth.data.tensor has shape {_shown(tensor['shape'])} and {len(values)} values; send one label for each row"
         raise Refusal("wrong_shape", message)
     return values
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
 
 
 def _shown(value: Any) -> str:

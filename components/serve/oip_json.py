@@ -13,6 +13,7 @@ import orjson
 import simdjson
 
 from components._core.types.oip_requests import output_datatype
+from components._core.types.texts import shorten
 from components._predictor.refusals import Refusal
 from components.serve.oip_bounds import Bounds, is_longer
 
@@ -26,7 +27,7 @@ Values = list[Any] | np.ndarray[Any, Any]
 _RANGES = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32)}
 _RANGES |= {f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)}
 """Least and greatest number of a datatype. INT64 is absent: what is beyond it is no number of an int64 feature anyway."""
-_SHOWN_DIMENSIONS, _SHOWN = 8, 60
+_SHOWN_DIMENSIONS = 8
 
 
 class Tensor(NamedTuple):
@@ -53,9 +54,9 @@ def check_shape(name: str, shape: list[Any]) -> None:
     """
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return
-    shown = ", ".join(_cut(repr(length)) for length in shape[:_SHOWN_DIMENSIONS])
+    shown = ", ".join(shorten(repr(length)) for length in shape[:_SHOWN_DIMENSIONS])
     more = f", ... ({len(shape)} dimensions)" if len(shape) > _SHOWN_DIMENSIONS else ""
-    raise Refusal("wrong_shape", f"{_cut(name)!r} has shape [{shown}{more}]; allowed are [rows] and [rows, 1]")
+    raise Refusal("wrong_shape", f"{shorten(name)!r} has shape [{shown}{more}]; allowed are [rows] and [rows, 1]")
 
 
 def check_range(name: str, datatype: str, values: Values) -> None:
@@ -71,11 +72,9 @@ def check_range(name: str, datatype: str, values: Values) -> None:
         return
     for row, value in enumerate(values):
         if isinstance(value, int | float | np.integer) and not least <= value <= most:
-            raise Refusal("wrong_type", f"{name!r}, row {row}: {_cut(repr(value))} is not of its datatype {datatype}")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+            raise Refusal(
+                "wrong_type", f"{name!r}, row {row}: {shorten(repr(value))} is not of its datatype {datatype}"
+            )
 
 
 def read_plain(body: bytes, bounds: Bounds) -> tuple[str, list[Tensor]] | None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import simdjson
 
+from components._core.types.texts import shorten
 from components._predictor.refusals import Refusal
 
 _REQUEST = frozenset({"id", "parameters", "inputs", "outputs"})
 _TENSOR = frozenset({"name", "shape", "datatype", "parameters", "data"})
-_SHOWN = 60
 
 
 def check_keys(body: bytes, record: dict[str, Any], model: Mapping[str, str]) -> None:
@@ -33,11 +33,11 @@ def check_keys(body: bytes, record: dict[str, Any], model: Mapping[str, str]) ->
         return  # no request at all, as MLServer reports
     for place, value, known in _objects(record):
         for key in value:
-            if value is record and key in model and value[key] == model[key]:
+            if value is record and key in model and value[key] in (model[key], ""):  # an empty one names none
                 continue
             if key not in known and value[key] is not None:
                 allowed = ", ".join(sorted(known))
-                raise Refusal("bad_parameter", f"key {_cut(key)!r} of {place} is not supported; allowed: {allowed}")
+                raise Refusal("bad_parameter", f"key {shorten(key)!r} of {place} is not supported; allowed: {allowed}")
     try:
         for place, found in _parsed_objects(simdjson.Parser().parse(body)):
             _check_unique(place, list(found.keys()))
@@ -77,9 +77,5 @@ def _check_unique(place: str, keys: list[str]) -> None:
     seen: set[str] = set()
     for key in keys:
         if key in seen:
-            raise Refusal("wrong_shape", f"key {_cut(key)!r} occurs twice in {place}")
+            raise Refusal("wrong_shape", f"key {shorten(key)!r} occurs twice in {place}")
         seen.add(key)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

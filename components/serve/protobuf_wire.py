@@ -38,6 +38,18 @@ def fields(content: memoryview) -> Iterator[tuple[int, int, Any]]:
         at += length
 
 
+def varints(packed: memoryview) -> Iterator[int]:
+    """Yield the numbers of a packed field.
+
+    Raises:
+        DamagedMessage: When the bytes are not such numbers.
+    """
+    at = 0
+    while at < len(packed):
+        value, at = _varint(packed, at)
+        yield value
+
+
 def _varint(content: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for group in range(_MAX_VARINT):

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from components.serve.protobuf_wire import BYTES, FIXED64, VARINT, DamagedMessage, fields
+from components._core.types.texts import shorten
+from components.serve.protobuf_wire import BYTES, FIXED64, VARINT, DamagedMessage, fields, varints
 
 _NUMBER_BYTES = 11  # a number in a list: field 1 of 9 bytes, which holds field 2 of 8
 _NUMBER_HEAD = np.array([0x0A, 0x09, 0x11], np.uint8)
@@ -26,7 +27,7 @@ _FIELDS_PER_VALUE = 2
 twice what rows of mappings need."""
 _FRAME_FIELDS = 1_000
 """Fields around the values: meta, its tags, and what this reader does not know."""
-_SHOWN = 60
+_SHAPE_BYTES = 1_000
 
 
 class NotAMessage(Exception):
@@ -97,7 +98,7 @@ class _Reader:
                     raise self._too_many()
                 yield field
         except DamagedMessage:
-            raise NotAMessage("the message is damaged, or not a message of Seldon's protocol") from None
+            raise _damaged() from None
 
     def meta(self, content: memoryview) -> dict[str, Any]:
         puid = None
@@ -138,16 +139,29 @@ class _Reader:
 
     def _table_or_tensor(self, content: memoryview) -> dict[str, Any]:
         tensors = [value for number, kind, value in self.fields(content) if (number, kind) == (2, BYTES)]
-        return {"tensor": {"values": self._numbers(tensors[-1])}} if tensors else self.table(content)
+        return {"tensor": self._tensor(tensors[-1])} if tensors else self.table(content)
 
-    def _numbers(self, tensor: memoryview) -> list[float]:
-        """Return the values of a tensor, packed or one by one."""
+    def _tensor(self, content: memoryview) -> dict[str, Any]:
+        """Return shape and values of a tensor, each packed or one by one; without a shape there is none, as in JSON."""
+        shape: list[int] = []
         found: list[float] = []
-        for number, kind, value in self.fields(tensor):
-            if number == 2 and (kind == FIXED64 or (kind == BYTES and len(value) % _DOUBLE.size == 0)):
+        for number, kind, value in self.fields(content):
+            if number == 1 and kind in (VARINT, BYTES):
+                lengths = [value] if kind == VARINT else self._varints(value)
+                self._take(len(lengths))
+                shape += lengths
+            elif number == 2 and (kind == FIXED64 or (kind == BYTES and len(value) % _DOUBLE.size == 0)):
                 self._take(len(value) // _DOUBLE.size)
                 found += np.frombuffer(value, "<f8").tolist()
-        return found
+        return {"shape": shape, "values": found} if shape else {"values": found}
+
+    def _varints(self, packed: memoryview) -> list[int]:
+        if len(packed) > _SHAPE_BYTES:
+            raise NotAMessage("the tensor has too many dimensions; send one label for each row")
+        try:
+            return list(varints(packed))
+        except DamagedMessage:
+            raise _damaged() from None
 
     def value(self, content: memoryview, depth: int) -> Any:
         self._take(1)
@@ -193,7 +207,7 @@ class _Reader:
                     elif (part, how) == (2, BYTES):
                         value = self.value(held, depth)
                 if name in found:
-                    raise NotAMessage(f"key {_cut(name)!r} occurs twice")
+                    raise NotAMessage(f"key {shorten(name)!r} occurs twice")
                 found[name] = value
         return found
 
@@ -218,5 +232,5 @@ def _text(content: memoryview) -> str:
         raise NotAMessage("a text of the message is not UTF-8") from None
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+def _damaged() -> NotAMessage:
+    return NotAMessage("the message is damaged, or not a message of Seldon's protocol")

@@ -31,6 +31,7 @@ from seldon_core.utils import json_to_seldon_model_metadata
 from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
+from components._core.types.texts import is_unicode
 from components._predictor.predictor import Predictor
 from components._predictor.refusals import Code, Refusal
 from components.serve.admission import AdmissionControl
@@ -393,17 +394,9 @@ def _puid_of(message: Any) -> str:
     puid = (meta or {}).get("puid")
     if puid is None or puid == "":
         return _new_id()
-    if not isinstance(puid, str) or not _is_unicode(puid):
+    if not isinstance(puid, str) or not is_unicode(puid):
         raise Refusal("wrong_type", f"meta.puid must be a text, found {ascii(puid)[:_SHOWN]}")
     return puid
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
 
 
 def _new_id() -> str:

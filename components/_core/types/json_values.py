@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_SHOWN = 60
+from components._core.types.texts import shorten
 
 
 class LineError(ValueError):
@@ -39,10 +39,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()  # not `count`: a client chooses how many keys there are
         for name, _ in pairs:
             if name in seen:
-                raise LineError(f"key {_cut(name)!r} occurs twice")
+                raise LineError(f"key {shorten(name)!r} occurs twice")
             seen.add(name)
     return found
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

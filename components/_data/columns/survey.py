@@ -134,7 +134,8 @@ class ArrowNumbers:
         self.cells += len(column) - column.null_count
         self.is_whole = bool(pa.types.is_integer(column.type) or pa.types.is_null(column.type))
         if not self.has_fraction and pa.types.is_floating(column.type):
-            self.has_fraction = bool(pc.any(pc.not_equal(pc.floor(column), column)).as_py())
+            fractions = pc.and_(pc.is_finite(column), pc.not_equal(pc.floor(column), column))
+            self.has_fraction = bool(pc.any(fractions).as_py())
         if len(self.different) <= _DIFFERENT_NUMBERS:
             known = column.slice(0, _FIRST_LOOK).drop_null().unique()
             self.different.update(map(str, known.slice(0, _DIFFERENT_NUMBERS + 1).to_pylist()))

@@ -10,6 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
+from components._core.errors import DataError
+
+
+class NoFilesError(DataError):
+    """A source has no file (yet)."""
+
 
 @dataclass(frozen=True)
 class SpanFile:

@@ -8,12 +8,12 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from components._core.errors import ConfigError, DataError, UnavailableError
+from components._core.errors import ConfigError, UnavailableError
 from components._core.files import fingerprint_of, hash_stream
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.system_errors import from_system, needs_user_action
 from components._core.types.span_units import NUMBER
-from components._data.sources.contract import SpanFile
+from components._data.sources.contract import NoFilesError, SpanFile
 from components._data.sources.folders import is_in_folder, list_folder
 from components._data.sources.span_expression import MissingSpans, parse_spans
 from components._data.sources.span_files import find_spans, list_span
@@ -60,7 +60,7 @@ class FileSource:
             return [SpanFile(1, path, filesystem)]
         found = find_spans(filesystem, pattern)
         if not found:
-            raise DataError("no file matches", where=self.location, remedy=_describe(pattern))
+            raise NoFilesError("no file matches", where=self.location, remedy=_describe(pattern))
         chosen = expression.select(sorted(found), self.missing_spans)
         return [file for span in chosen for file in list_span(filesystem, pattern, span, found[span])]
 
@@ -106,7 +106,7 @@ def _open(source: str) -> tuple[Any, str]:
         remedy = "give a path or a URL with a supported scheme; install the package that the message names"
         raise ConfigError(f"cannot be opened: {error}", where=f"data.source {source!r}", remedy=remedy) from None
     except FileNotFoundError as error:  # the archive in a chain such as zip://t.csv::file:///data/t.zip
-        raise DataError(
+        raise NoFilesError(
             f"there is no such file: {error.filename}", where=source, remedy="correct data.source"
         ) from None
     except OSError as error:
@@ -120,10 +120,12 @@ def _check_file(filesystem: Any, path: str, source: str) -> None:
         return
     _check_permission(filesystem, path)
     if "://" in source:
-        raise DataError(
+        raise NoFilesError(
             "there is no such file, or it cannot be reached", where=source, remedy="correct data.source, or try again"
         )
-    raise DataError("there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml")
+    raise NoFilesError(
+        "there is no such file", where=source, remedy="correct data.source; it is relative to project.yaml"
+    )
 
 
 def _check_permission(filesystem: Any, path: str) -> None:

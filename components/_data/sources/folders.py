@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from components._core.errors import DataError
-from components._data.sources.contract import SpanFile
+from components._data.sources.contract import NoFilesError, SpanFile
 
 _HIDDEN = ("_", ".")
 """Files and folders of Spark and others that hold no rows begin so: `_SUCCESS`, `.part-0.crc`."""
@@ -31,7 +31,7 @@ def list_folder(filesystem: Any, folder: str) -> list[SpanFile]:
         partition = tuple(pair for part in parts[:-1] if (pair := _partition(part)) is not None)
         files.append(SpanFile(1, path, filesystem, short_name="/".join(parts), partition=partition))
     if not files:
-        raise DataError("is a folder without files", where=folder, remedy="correct data.source")
+        raise NoFilesError("is a folder without files", where=folder, remedy="correct data.source")
     _check_kinds(folder, files)
     return files
 

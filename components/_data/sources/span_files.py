@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from components._core.errors import DataError, ServiceError
 from components._core.system_errors import from_system, needs_user_action
 from components._core.types.span_units import NUMBER
-from components._data.sources.contract import SpanFile
+from components._data.sources.contract import NoFilesError, SpanFile
 from components._data.sources.span_pattern import SpanPattern, is_literal, match_segment, matches_any_name
 
 _HIDDEN = ("_", ".")
@@ -69,7 +69,7 @@ def list_span(filesystem: Any, pattern: SpanPattern, span: int, matches: list[Ma
     paths = {path: _split(match) for match in chosen for path in _files_of(filesystem, match)}
     if not paths and pattern.unit is None:
         remedy = "{VERSION} is replaced by a number, {split} by a name, as in train-v3.csv; correct data.source"
-        raise DataError("no file matches", where=pattern.path, remedy=remedy)
+        raise NoFilesError("no file matches", where=pattern.path, remedy=remedy)
     if not paths:
         label = (pattern.unit or NUMBER).label(span)
         where = matches[0].path if matches else pattern.path

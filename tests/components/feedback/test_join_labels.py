@@ -116,6 +116,18 @@ def test_before_the_first_champion_and_before_the_first_label_it_waits(
 
 
 @pytest.mark.usefixtures("champion")
+def test_label_files_of_which_two_are_one_span_are_no_reason_to_wait(
+    project: Project, store: Path, tmp_path: Path
+) -> None:
+    write_labels(store, range(20), "d-1")
+    write_labels(store, range(20), "d-01")
+    labels = project.feedback.labels.model_copy(update={"source": str(store / "labels" / "d-{span}.csv")})  # type: ignore[union-attr]
+    section = project.feedback.model_copy(update={"labels": labels})  # type: ignore[union-attr]
+    with pytest.raises(DataError, match="span 1"):
+        run(project.model_copy(update={"feedback": section}), tmp_path / "first")
+
+
+@pytest.mark.usefixtures("champion")
 def test_labels_that_are_gone_after_a_span_are_an_error(project: Project, store: Path, tmp_path: Path) -> None:
     write_labels(store, range(60))
     run(project, tmp_path / "first")

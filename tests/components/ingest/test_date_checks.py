@@ -71,6 +71,14 @@ def test_spans_of_different_orders_that_are_kept_as_text_are_a_warning(tmp_path:
     assert "d: dates in two orders, kept as text" in outcome.reason
 
 
+@pytest.mark.parametrize("kind", ["text", "category"])
+def test_a_column_that_the_project_keeps_as_text_is_not_reported(kind: str, tmp_path: Path) -> None:
+    source = table(tmp_path / "t.csv", [DMY, MDY])
+    outcome = ingest(tmp_path, source, columns={"d": {"type": kind}})[0]
+    assert not [check for check in outcome.checks if check.name == "date order"]
+    assert not [each for each in check(source, {}, columns={"d": {"type": kind}}).checks if each.name == "date order"]
+
+
 def test_an_excluded_column_is_not_reported(tmp_path: Path) -> None:
     lines = table(tmp_path / "d.csv", [DMY, MDY]).read_text().splitlines()
     source = write(tmp_path / "t.csv", "".join(f"{number or 'x'},{line}\n" for number, line in enumerate(lines)))

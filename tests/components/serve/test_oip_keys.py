@@ -26,6 +26,7 @@ def test_what_the_protocol_has_passes() -> None:
     check('{"rows": 1, "inputs": {}}')
     check('{"inputs": [7, null, []], "outputs": {}}')  # MLServer reports these
     check('{"inputs": [], "model_name": "tiny", "model_version": "3"}')
+    check('{"inputs": [], "model_name": "tiny", "model_version": ""}')  # as over gRPC, where an empty one names none
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf import json_format, struct_pb2
 
@@ -171,11 +172,23 @@ def test_labels_are_read_as_their_json_says_with_the_answers_id_and_row(form: st
     truth = found["truth"]
     assert truth.pop("meta") == {"tags": {"row": 2.0}}
     if "tensor" in truth.get("data", {}):
-        assert truth["data"]["tensor"]["values"] == TRUTHS[form]["data"]["tensor"]["values"]
+        assert truth["data"] == TRUTHS[form]["data"]
     elif "data" in truth:
         assert truth["data"]["ndarray"] == TRUTHS[form]["data"]["ndarray"]
     else:
         assert truth == TRUTHS[form]
+
+
+def test_a_tensor_has_its_shape_packed_or_not_and_no_endless_one() -> None:
+    def truth(shape: bytes) -> Any:
+        tensor = shape + field(2, np.array([1.0, 0.0], "<f8").tobytes())
+        return read_feedback(field(4, field(3, field(2, tensor))), 1_000, 32)["truth"]["data"]["tensor"]
+
+    assert truth(field(1, b"\x02\x01")) == truth(b"\x08\x02\x08\x01") == {"shape": [2, 1], "values": [1.0, 0.0]}
+    assert truth(b"") == {"values": [1.0, 0.0]}
+    for shape, message in ((field(1, b"\x80"), "damaged"), (field(1, b"\x01" * 2_000), "too many dimensions")):
+        with pytest.raises(NotAMessage, match=message):
+            truth(shape)
 
 
 def test_a_feedback_message_without_labels_or_ids_has_neither() -> None:

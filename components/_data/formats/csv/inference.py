@@ -102,9 +102,15 @@ def infer_schema(
         for name, decimal in read.items()
         if types[name] != pa.string()
     }
-    raw = dict.fromkeys(readings, pa.string())
+    raw = dict.fromkeys([*readings, *_read_with_comma(data, types)], pa.string())
     schema = TableSchema(types, frozenset(clean), readings=readings, raw_types=raw, unfit=frozenset(unfit), notes=notes)
     return with_readings(schema, data, label)
+
+
+def _read_with_comma(data: Data, types: dict[str, pa.DataType]) -> list[str]:
+    """Return the columns whose points separate thousands by their entry in the project, where Arrow would read `1.234` as a fraction."""
+    commas = [name for name, column in data.columns.items() if column.type == "number" and column.decimal == ","]
+    return [name for name in commas if name in types and pa.types.is_floating(types[name])]
 
 
 def _add_decimals(
