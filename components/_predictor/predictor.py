@@ -150,6 +150,12 @@ def _take(values: Sequence[Any] | np.ndarray[Any, Any], rows: Indices) -> Sequen
     return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
 
 
+def make_predictor(model: Model, reference: Reference, max_rows: int = MAX_ROWS) -> Predictor:
+    """Make the predictor of a model that answers as its reference says: with the threshold, and the interval if there is one."""
+    answering = IntervalModel(model, reference.interval) if reference.interval else model
+    return Predictor(answering, max_rows, reference.ranges, reference.threshold)
+
+
 def load(model: Path, max_rows: int = MAX_ROWS) -> Predictor:
     """Load a model folder and call it once, so that the first row does not wait and a broken model is found at once.
 
@@ -164,10 +170,7 @@ def load(model: Path, max_rows: int = MAX_ROWS) -> Predictor:
         raise ModelError("there is no such folder", where=str(model), remedy="name the folder of a trained model")
 
     reference = Reference.load(model)
-    loaded = load_model(model)
-    if reference.interval:
-        loaded = IntervalModel(loaded, reference.interval)
-    predictor = Predictor(loaded, max_rows, reference.ranges, reference.threshold)
+    predictor = make_predictor(load_model(model), reference, max_rows)
     try:
         warm_up(predictor.predict, predictor.signature.inputs, reference.row)
     except Refusal as refusal:

@@ -39,7 +39,7 @@ class ExplainedModel:
         version: Its number; empty: it was not deployed.
         run: The run that made it.
         model: The model.
-        threshold: Probability from which a row counts as positive, where the model has its own.
+        reference: What it is served with: the threshold from which a row counts as positive, the interval beside a prediction.
         examples: Rows of the run that made it, or of the newest run; None: there are none here.
         examples_run: The run that read these rows.
         sample: Test rows that the store keeps beside a version; None: there are none.
@@ -52,7 +52,7 @@ class ExplainedModel:
     version: str
     run: str
     model: Model
-    threshold: float | None
+    reference: Reference
     examples: Path | None
     examples_run: str
     sample: Path | None
@@ -129,7 +129,7 @@ def open_model(path: Path, version: str = "", run: str = "") -> Iterator[Explain
             line.version,
             line.run,
             load_model(there / name),
-            Reference.load(there / name).threshold,
+            Reference.load(there / name),
             _artifact(made, "examples") if made else None,
             made.name if made else "",
             there / SAMPLE if (there / SAMPLE).is_file() else None,
@@ -156,7 +156,7 @@ def _of_run(project: Any, past: PastRun, path: Path) -> ExplainedModel:
         "",
         past.name,
         load_model(model),
-        Reference.load(evaluation).threshold if evaluation else None,
+        Reference.load(evaluation) if evaluation else Reference(),
         _artifact(past, "examples"),
         past.name,
         None,

@@ -16,7 +16,7 @@ from components._core.project.project_file import load_project
 from components._core.request_log.location import log_uri
 from components._core.types.tasks import TASKS
 from components._predictor.feature_values import cast_columns
-from components._predictor.predictor import Predictor
+from components._predictor.predictor import make_predictor
 from components._predictor.refusals import Refusal
 from components.explain.row_explanation import RowExplanation, explain_one
 from pipelines.local.workspace import find_workspace
@@ -140,7 +140,7 @@ def _explain(model: ExplainedModel, row: ChosenRow, *, transformed: bool) -> Exp
     signature = model.model.signature
     columns = {name: [value] for name, value in row.values.items()}
     try:
-        outputs = Predictor(model.model, threshold=model.threshold).predict(columns)
+        outputs = make_predictor(model.model, model.reference).predict(columns)
         arrays = cast_columns(columns, signature.inputs, 1)
     except Refusal as refusal:
         if refusal.code == "model_failed":
@@ -148,7 +148,7 @@ def _explain(model: ExplainedModel, row: ChosenRow, *, transformed: bool) -> Exp
         raise DataError(refusal.message, where=row.title, remedy="give a row that the server would answer") from None
     background, note = model.background()
     explanation = explain_one(model.model, arrays, background, model.seed)
-    task = TASKS[signature.task].with_threshold(model.threshold)
+    task = TASKS[signature.task].with_threshold(model.reference.threshold)
     scores = outputs[task.score]
     predicted = task.predicted_classes(scores)
     index = explanation.class_index

@@ -76,7 +76,7 @@ def check_fitting(odd: CellCounts, fitting: Mapping[str, int], file: str) -> Non
         known = cells + fitting.get(column, 0)
         if cells >= _FEWEST and 2 * cells >= known:
             message = f"{cells:,} of {known:,} cells of {column!r} do not fit how it is read: {list_texts(counts)}"
-            remedy = f"correct the entry of {column!r} in data.columns, or the file"
+            remedy = f"correct the entry of {column!r} in data.columns, or the file; texts that mean that there is no value: missing: [...] in that entry"
             raise DataError(message, where=file, remedy=remedy)
 
 

@@ -128,7 +128,11 @@ def _add_decimals(
         if first != decimal:
             words = {".": "point", ",": "comma"}
             message = f"column {name!r} has a decimal {words[decimal]}, and a decimal {words[first]} in {where}"
-            raise DataError(message, where=file.name, remedy="write the numbers of all files with the same one")
+            raise DataError(
+                message,
+                where=file.name,
+                remedy=f'write the numbers of all files with the same one, or say which it is: data.columns: {{{name}: {{type: number, decimal: ","}}}}',
+            )
 
 
 def _same(names: list[str]) -> list[str]:
