@@ -17,7 +17,19 @@ from components._frameworks.table import check_installed, find_project_framework
 _KEY = "code.framework"
 _EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
 _FINISHED = "whose model is finished: nothing is fitted or searched"
-_FIT_SETTINGS = ("train.class_weight", "train.hyperparameters", "tune.trials", "tune.space")
+_FIT_SETTINGS = (
+    "train.class_weight",
+    "train.hyperparameters",
+    "tune.trials",
+    "tune.space",
+    "tune.models",
+    "tune.minutes",
+    "tune.prefer",
+    "tune.workers",
+    "tune.warm_start",
+    "tune.ensemble",
+    "tune.spaces",
+)
 
 
 def check_framework(project: Project) -> Framework:
