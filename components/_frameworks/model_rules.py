@@ -62,6 +62,14 @@ def shipped_kinds(project: Project) -> list[ModelKind]:
     return [*baselines, *(kind for kind in chosen if not kind.is_baseline)]
 
 
+def required_kinds(project: Project) -> list[ModelKind]:
+    """Return the kinds without whose packages a search cannot begin: the baselines, and those that the project names."""
+    named = project.tune.models
+    if named is None:
+        return []
+    return [kind for kind in shipped_kinds(project) if named != AUTO or kind.is_baseline]
+
+
 def searches_own(project: Project) -> bool:
     """Whether the project's own build_model is one of the kinds."""
     named = project.tune.models
