@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components._core import extras
 from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from components._frameworks.project_rules import check_framework
@@ -110,6 +112,16 @@ def test_a_network_of_pytorch_runs_as_it_is_written(label: str, penguins: Path, 
     assert check_framework(project).name == "torch" and project.code.files == ("preprocessing.py", "model.py")
     assert {"learning_rate", "units", "dropout"} == set(project.train.hyperparameters) == set(project.tune.space)
     assert len(run_written_test(folder)) == 3
+
+
+def test_a_network_of_pytorch_is_refused_without_pytorch(
+    penguins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[[str], bool] = extras._is_installed
+    monkeypatch.setattr(extras, "_is_installed", lambda name: name != "torch" and real(name))
+    with pytest.raises(ConfigError, match="packages that are not installed: torch") as refused:
+        new_project(tmp_path / "p", data=penguins, label="species", choices=Choices.parse(model="torch"))
+    assert refused.value.where == "--model torch" and not (tmp_path / "p").exists()
 
 
 def test_an_unknown_kind_is_refused() -> None:
