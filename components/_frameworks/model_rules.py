@@ -43,6 +43,10 @@ def check_models(project: Project) -> None:
         raise ConfigError(
             message, where=_KEY, remedy="name the framework of model.py in code.framework, or remove 'project'"
         )
+    if project.code.framework == AUTO_FRAMEWORK and project.train.hyperparameters:
+        message = "are those of the project's own build_model, and code.framework: auto says that there is none"
+        remedy = "remove them, or search other values of a kind by tune.spaces"
+        raise ConfigError(message, where="train.hyperparameters", remedy=remedy)
     if not searches_own(project) and project.tune.space:
         remedy = f"move it to tune.spaces, below the name of the kind; or name {PROJECT_KIND!r} in tune.models"
         raise ConfigError(
