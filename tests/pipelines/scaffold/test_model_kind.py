@@ -14,7 +14,7 @@ from components._core import extras
 from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from components._frameworks.project_rules import check_framework
-from pipelines.scaffold import new_project
+from pipelines.scaffold import new_project, quick_look
 from pipelines.scaffold.choices import Choices
 from tests.components.debian_torch import REASON, import_torch
 from tests.pipelines.scaffold.conftest import Table
@@ -148,6 +148,18 @@ def test_a_quick_look_at_the_table_chooses_the_kind_and_says_why(
     assert note.startswith(f"the kind of model is {kind}: ")
     assert "rmse in 3 folds of 600 rows: linear" in note
     assert note in (created.folder / "README.md").read_text().replace("\\", "")
+
+
+def test_a_quick_look_at_a_sorted_table_sees_all_of_it(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick_look, "_MOST_ROWS", 300)
+    one, noise = np.random.default_rng(5).normal(size=(2, 800)).round(3)
+    label = np.where(one + noise > 0, "yes", "no")
+    order = np.argsort(label)  # the first 300 rows have one class
+    data = table({"a": one[order], "y": label[order]})
+    created = new_project(tmp_path / "p", data=data, label="y", choices=Choices.parse(model="auto"))
+    assert "auc in 3 folds of 300 rows" in next(note for note in created.notes if "the kind of model is" in note)
 
 
 def test_without_enough_rows_a_quick_look_chooses_the_simpler_kind(table: Table, tmp_path: Path) -> None:
