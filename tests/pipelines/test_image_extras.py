@@ -106,7 +106,7 @@ def test_the_baselines_of_a_search_need_their_extra_in_stages_and_servers(models
 
 def test_a_kind_that_is_named_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "_is_installed", lambda name: True)
-    searched = {"code": {"framework": "auto"}, "tune": {"models": ["lightgbm"]}}
+    searched: dict[str, Any] = {"code": {"framework": "auto"}, "tune": {"models": ["lightgbm"]}}
     with pytest.raises(ConfigError, match=r"the kind lightgbm of tune\.models needs the extra 'lightgbm'"):
         check(Target(extras=("sklearn",)), **searched)
     check(Target(extras=("sklearn", "lightgbm")), **searched)
