@@ -47,14 +47,20 @@ _LEAF = "LEAF"
 
 
 def attribute(
-    content: bytes, feed: Feed, score: Score, row: Arrays, background: Arrays, class_index: int | None, classes: int
+    content: bytes,
+    feed: Feed,
+    score_rows: Score,
+    row: Arrays,
+    background: Arrays,
+    class_index: int | None,
+    classes: int,
 ) -> StructureAttribution | None:
     """Divide the raw score of a row among its features.
 
     Args:
         content: The model as bytes.
         feed: Makes what its graph is fed with.
-        score: Scores rows with it.
+        score_rows: Scores rows with it.
         row: One row, [1] by feature.
         background: The rows that it is compared with, [rows] by feature.
         class_index: For a score by class, the class whose score is divided; None otherwise.
@@ -72,7 +78,7 @@ def attribute(
     target = _choose_target(step.targets, class_index, classes)
     if target is None or not all(map(step.is_understood, (own, others), fed)):
         return None
-    if not _rank_alike(step.raw(others), score(background)):
+    if not _rank_alike(step.raw(others), score_rows(background)):
         return None
     owners = _find_owners(step, feed, row, background, own, others)
     if owners is None:
