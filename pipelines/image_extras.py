@@ -12,7 +12,7 @@ from components._core.project.project_file import Project
 from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
-from components._frameworks.model_kinds import PROJECT_KIND, find_kind
+from components._frameworks.model_rules import required_kinds
 from components._frameworks.project_rules import may_be_prepared
 from components._frameworks.table import find_framework
 from components.deploy.targets.placement import IMAGES, ONNX_IMAGES
@@ -94,10 +94,13 @@ def _needs(
         reach = [images[stage.name] for stage in pipeline.stages if STORE in stage.environment]
         yield Need("serve.request_log.uri", extra, _unique(reach))
     learn = [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
-    named = project.tune.models if isinstance(project.tune.models, list) else []
-    for kind in (find_kind(name) for name in named if name != PROJECT_KIND):
-        if extra := find_framework(kind.framework).extra:
-            yield Need(f"the kind {kind.name} of tune.models", extra, _unique(learn))
+    known = {"", framework.extra}
+    for kind in required_kinds(project):
+        other = find_framework(kind.framework)
+        if other.extra not in known:
+            known.add(other.extra)
+            called = _unique([*learn, *_pushed_servers(project, other, target)])
+            yield Need(f"the kind {kind.name} of tune.models", other.extra, called)
     if framework.extra:
         yield Need("code.framework", framework.extra, _unique([*learn, *_pushed_servers(project, framework, target)]))
 

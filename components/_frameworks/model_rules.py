@@ -43,6 +43,10 @@ def check_models(project: Project) -> None:
         raise ConfigError(
             message, where=_KEY, remedy="name the framework of model.py in code.framework, or remove 'project'"
         )
+    if project.code.framework == AUTO_FRAMEWORK and project.train.hyperparameters:
+        message = "are those of the project's own build_model, and code.framework: auto says that there is none"
+        remedy = "remove them, or search other values of a kind by tune.spaces"
+        raise ConfigError(message, where="train.hyperparameters", remedy=remedy)
     if not searches_own(project) and project.tune.space:
         remedy = f"move it to tune.spaces, below the name of the kind; or name {PROJECT_KIND!r} in tune.models"
         raise ConfigError(
@@ -60,6 +64,14 @@ def shipped_kinds(project: Project) -> list[ModelKind]:
     chosen = [kind for kind in kinds if (is_installed(kind) if named == AUTO else kind.name in (named or ()))]
     baselines = [kind for kind in kinds if kind.is_baseline]
     return [*baselines, *(kind for kind in chosen if not kind.is_baseline)]
+
+
+def required_kinds(project: Project) -> list[ModelKind]:
+    """Return the kinds without whose packages a search cannot begin: the baselines, and those that the project names."""
+    named = project.tune.models
+    if named is None:
+        return []
+    return [kind for kind in shipped_kinds(project) if named != AUTO or kind.is_baseline]
 
 
 def searches_own(project: Project) -> bool:

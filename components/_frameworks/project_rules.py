@@ -17,7 +17,19 @@ from components._frameworks.table import check_installed, find_project_framework
 _KEY = "code.framework"
 _EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
 _FINISHED = "whose model is finished: nothing is fitted or searched"
-_FIT_SETTINGS = ("train.class_weight", "train.hyperparameters", "tune.trials", "tune.space")
+_FIT_SETTINGS = (
+    "train.class_weight",
+    "train.hyperparameters",
+    "tune.trials",
+    "tune.space",
+    "tune.models",
+    "tune.minutes",
+    "tune.prefer",
+    "tune.workers",
+    "tune.warm_start",
+    "tune.ensemble",
+    "tune.spaces",
+)
 
 
 def check_framework(project: Project) -> Framework:
@@ -119,8 +131,8 @@ def _refuse_epoch_settings(project: Project, framework: Framework) -> None:
     for path in _EPOCH_SETTINGS:
         if _is_set(project, path):
             how = "which fits in one call" if framework.has_fit else _FINISHED
-            message = f"has no meaning for {framework.name!r}, {how}"
+            message = f"has no meaning for {project.code.framework!r}, {how}"
             remedy = "remove it (or the option that sets it)"
-            if framework.has_fit:
+            if framework.has_fit and project.code.framework != AUTO_FRAMEWORK:
                 remedy += "; a parameter of a step in build_model may be what you want, such as max_iter"
             raise ConfigError(message, where=path, remedy=remedy)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components._core.errors import NaruError
 from components._core.files import dump_json, fingerprint_of
 from components._core.store.object_store import put, read_bytes
 from components.tune.candidates import Candidate, Values
@@ -67,11 +68,14 @@ class EarlierTrials:
         return [(one["kind"], one["values"]) for one in before[-1]["best"]] if before else []
 
     def save(self, best: Sequence[tuple[str, Values]]) -> None:
-        """Keep the best kinds and values of this search, in the place of one on the same rows. Errors as in `put`."""
+        """Keep the best kinds and values of this search, in the place of one on the same rows; a store that refuses them is reported."""
         made = {"rows": self.rows, "best": [{"kind": kind, "values": values} for kind, values in best]}
         searches = [made if search["rows"] == self.rows else search for search in self.searches]
         searches = searches if made in searches else [*searches, made]
-        put(dump_json(searches[-_KEPT:]).encode(), self.uri, durable=False)
+        try:
+            put(dump_json(searches[-_KEPT:]).encode(), self.uri, durable=False)
+        except NaruError as error:  # the search itself is done, and worth more than where the next one begins
+            print(f"naru: tune: the next search does not begin with these values: {error.message}", file=sys.stderr)
 
 
 def fingerprint_spaces(task: str, columns: Sequence[object], candidates: Sequence[Candidate]) -> str:

@@ -261,6 +261,8 @@ class Search:
         return [
             (each.candidate.kind, {name: each.values[name] for name in each.candidate.space})
             for each in [*ahead[:1], *others, *ahead[1:]]
+            # a project's own defaults need not have every name of tune.space
+            if each.candidate.space.keys() <= each.values.keys()
         ]
 
     def _known(self) -> Iterator[tuple[Studied, Values]]:

@@ -57,7 +57,7 @@ def _curves(search: Search) -> dict[str, tuple[Sequence[float], Sequence[float]]
     curves: dict[str, tuple[list[float], list[float]]] = {}
     for attempt in search.attempts:
         numbers, values = curves.setdefault(attempt.candidate.kind, ([], []))
-        if not math.isnan(attempt.value):
+        if math.isfinite(attempt.value):
             numbers.append(float(attempt.number))
             values.append(attempt.value)
     return {**curves}

@@ -15,7 +15,9 @@ from components._core.errors import NaruError
 from components._core.project.project_file import load_project
 from components._core.settings import LOCAL
 from components._core.system_errors import from_system
+from components._frameworks.model_rules import required_kinds
 from components._frameworks.project_rules import check_framework, check_servers, may_be_prepared
+from components._frameworks.table import find_framework
 from components._notices.channels import read_channels
 from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
@@ -61,6 +63,8 @@ def run_session(
         placement = place_servers(project, Target.from_environment())
         if may_be_prepared(project, framework) or not placement.onnx_image:
             check_servers(framework, placement.extras)
+            for kind in required_kinds(project):
+                check_servers(find_framework(kind.framework), placement.extras, "tune.models")
     check_folders(workspace)
     data = absolute_data(workspace, project)
     check_source_preview(project.model_copy(update={"data": data}), data.source, data.spans)

@@ -134,11 +134,12 @@ def _choose_kind(
     choices: Choices, profile: Profile, label: str, target: Target, decisions: list[Decision]
 ) -> tuple[Kind, str]:
     """Return the kind of model and, where the table has decided, why."""
-    if choices.model == "keras":
+    if choices.model != AUTO:
+        framework = ModelPlan.make(choices.model, decisions).framework
+        if framework != "keras":
+            check_installed(find_framework(framework), f"--model {choices.model}")
         return choices.model, ""
     check_installed(find_framework("sklearn"), f"--model {choices.model}")
-    if choices.model != AUTO:
-        return choices.model, ""
     from pipelines.scaffold.quick_look import look_at_kinds  # imports scikit-learn
 
     look = look_at_kinds(profile.sample, label, target, decisions)

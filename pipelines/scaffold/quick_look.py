@@ -61,7 +61,10 @@ def look_at_kinds(sample: pa.Table, label: str, target: Target, decisions: Seque
     """
     task = target.task
     columns = [decision.column.name for decision in decisions if decision.role in _ROLES]
-    rows = sample.slice(0, _MOST_ROWS)
+    places = np.random.default_rng(_SEED).permutation(
+        sample.num_rows
+    )  # the sample is in the order of the table, which may be sorted
+    rows = sample.take(np.sort(places[:_MOST_ROWS]))
     if rows.num_rows < _FEWEST_ROWS or not columns:
         return Look(
             "linear", "too few rows to compare kinds of model" if columns else "no column of numbers or categories"

@@ -91,6 +91,27 @@ def test_a_server_that_was_pushed_without_the_framework_is_reported_before_anyth
     check(dataclasses.replace(target, digests={"naru-stages": DIGEST}, built_extras=alone), code=SKLEARN)
 
 
+@pytest.mark.parametrize("models", ["auto", ["project"]])
+def test_the_baselines_of_a_search_need_their_extra_in_stages_and_servers(models: str | list[str]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"the kind linear of tune\.models needs the extra 'sklearn', which naru-stages is"
+    ):
+        check(Target(), tune={"models": models})
+    built = {"naru-stages": ("sklearn",), "naru-server": ()}
+    target = Target(digests=dict.fromkeys(built, DIGEST), built_extras=built)
+    with pytest.raises(ConfigError, match="'sklearn', which naru-server is"):
+        check(target, tune={"models": models})
+    check(Target(extras=("sklearn",)), tune={"models": models})
+
+
+def test_a_kind_that_is_named_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda name: True)
+    searched: dict[str, Any] = {"code": {"framework": "auto"}, "tune": {"models": ["lightgbm"]}}
+    with pytest.raises(ConfigError, match=r"the kind lightgbm of tune\.models needs the extra 'lightgbm'"):
+        check(Target(extras=("sklearn",)), **searched)
+    check(Target(extras=("sklearn", "lightgbm")), **searched)
+
+
 def test_a_profile_moves_the_need_to_its_images() -> None:
     built = {"naru-stages": ("gcs",), "naru-light": ("gcs",), "naru-stages-cuda": ()}
     target = Target(digests=dict.fromkeys(built, DIGEST), built_extras=built, profile="gpu")

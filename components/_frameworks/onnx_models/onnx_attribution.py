@@ -28,6 +28,8 @@ from components._frameworks.contract import Arrays, StructureAttribution
 Array = NDArray[Any]
 Feed = Callable[[Arrays], Mapping[str, Array]]
 """Makes what the graph is fed with of some rows."""
+Score = Callable[[Arrays], Array]
+"""Scores rows with the whole model, [rows] or [rows, classes]."""
 
 _TREES = ("TreeEnsembleRegressor", "TreeEnsembleClassifier")
 _LINEAR = ("LinearRegressor", "LinearClassifier")
@@ -45,20 +47,28 @@ _LEAF = "LEAF"
 
 
 def attribute(
-    content: bytes, feed: Feed, row: Arrays, background: Arrays, class_index: int | None, classes: int
+    content: bytes,
+    feed: Feed,
+    score_rows: Score,
+    row: Arrays,
+    background: Arrays,
+    class_index: int | None,
+    classes: int,
 ) -> StructureAttribution | None:
     """Divide the raw score of a row among its features.
 
     Args:
         content: The model as bytes.
         feed: Makes what its graph is fed with.
+        score_rows: Scores rows with it.
         row: One row, [1] by feature.
         background: The rows that it is compared with, [rows] by feature.
         class_index: For a score by class, the class whose score is divided; None otherwise.
         classes: Number of classes of the label; 0 without classes.
 
     Returns:
-        None when the last step is neither trees nor linear, or a column of it is made of several features.
+        None when the last step is neither trees nor linear, its classes are not those of the score in their order, or a column of it is
+        made of several features.
     """
     step = _open_last_step(content)
     if step is None:
@@ -67,6 +77,8 @@ def attribute(
     own, others = map(step.columns, fed)
     target = _choose_target(step.targets, class_index, classes)
     if target is None or not all(map(step.is_understood, (own, others), fed)):
+        return None
+    if not _rank_alike(step.raw(others), score_rows(background)):
         return None
     owners = _find_owners(step, feed, row, background, own, others)
     if owners is None:
@@ -84,6 +96,23 @@ def _choose_target(targets: int, class_index: int | None, classes: int) -> int |
     if targets == 1 and class_index is None:
         return 0
     return (targets - 1 if class_index is None else class_index) if targets == classes else None
+
+
+def _rank_alike(raw: Array, scores: Array) -> bool:
+    """Whether scores grow with raw scores: over the rows, or over the classes of each row where the step has one for each class.
+
+    A file from outside may have the label's classes in another order than the step, which nodes behind it put right.
+
+    Args:
+        raw: Raw scores, [rows, targets].
+        scores: Scores of the same rows, [rows] or [rows, classes].
+    """
+    if raw.shape[1] == 1:
+        raw, scores = raw.T, scores[None]
+    elif scores.ndim == 1:
+        scores = np.stack([1 - scores, scores], axis=1)
+    ranked = np.take_along_axis(scores, np.argsort(raw, axis=1), axis=1)
+    return bool((np.diff(ranked, axis=1) >= -_TOLERANCE * np.ptp(scores)).all())
 
 
 def _find_owners(

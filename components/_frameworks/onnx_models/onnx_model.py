@@ -19,6 +19,7 @@ from components._core.extras import LOCAL_EXTRA, check_extra
 from components._core.files import read_json
 from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, SIGNATURE, STRUCTURE
 from components._core.types.signature import Signature
+from components._core.types.tasks import TASKS
 from components._frameworks.contract import Arrays, Model, StructureAttribution, StructureImportance
 from components._frameworks.feature_arrays import take_feature
 
@@ -105,9 +106,14 @@ class OnnxModel(Model):
         from components._frameworks.onnx_models.onnx_attribution import attribute
 
         classes = len(self.signature.classes)
-        content = self._file.read_bytes()
         return attribute(
-            content, lambda arrays: self._feed(self._prepare(arrays)), row, background, class_index, classes
+            self._file.read_bytes(),
+            lambda arrays: self._feed(self._prepare(arrays)),
+            lambda arrays: self.predict(arrays)[TASKS[self.signature.task].score],
+            row,
+            background,
+            class_index,
+            classes,
         )
 
     def run(self, columns: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -51,13 +51,11 @@ class TorchFramework(Framework):
         classes: list[str],
         seed: int,
     ) -> TrainableModel:
-        from components._core.stage.user_code import load_function
         from components._frameworks.torch.build_model import build
         from components._frameworks.torch.trainable_model import TorchModel
 
-        function = load_function(code.folder, code.file, "build_model")
         transform = _read_transform(data) if data.is_prepared else None
-        built = build(function, code, data, transform, hyperparameters, task=task, classes=classes, seed=seed)
+        built = build(code.load(), code, data, transform, hyperparameters, task=task, classes=classes, seed=seed)
         return TorchModel(built, code, data, task, classes)
 
     def check_files(self, model: Path) -> None:

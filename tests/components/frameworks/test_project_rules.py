@@ -74,6 +74,7 @@ def test_a_mistake_is_refused(sections: dict[str, Any], where: str, message: str
         ({"train": {"class_weight": "balanced"}}, "train.class_weight", "has no meaning for 'onnx'"),
         ({"tune": {"trials": 3, "space": {"C": {"low": 1, "high": 2}}}}, "tune.trials", "has no meaning for 'onnx'"),
         ({"tune": {"space": {"C": {"low": 1, "high": 2}}}}, "tune.space", "has no meaning for 'onnx'"),
+        ({"tune": {"models": "auto"}}, "tune.models", "has no meaning for 'onnx'"),
         ({"train": {"epochs": 3}}, "train.epochs", "has no meaning for 'onnx', whose model is finished"),
         ({"transform": {"drop": {"missing": 0.9}}}, "transform", "needs a preprocessing_fn"),
     ],

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from optuna.distributions import FloatDistribution
 
+from components._core.errors import UnavailableError
 from components._core.files import read_json
+from components._core.project.tune_config import Space
 from components._core.setting_names import STORE
+from components._core.types.tasks import TASKS
+from components._core.types.tasks.metric import AUC
+from components._frameworks.model_kinds import OWN_CODE
+from components.tune import earlier_trials
+from components.tune.candidates import Candidate
 from components.tune.earlier_trials import EarlierTrials
+from components.tune.kind_search import KNOWN, SEARCHED, Attempt, Search, Studied
+from components.tune.objective import Objective
 
 pytest.importorskip("sklearn")
 from tests.components.small_penguins import make_penguins
@@ -53,6 +65,17 @@ def test_a_damaged_file_is_ignored_and_said(tmp_path: Path, content: str, capsys
     assert load(tmp_path, "b").best() == FIRST
 
 
+def test_a_store_that_cannot_be_written_does_not_end_a_search_that_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(content: bytes, uri: str, *, durable: bool) -> None:
+        raise UnavailableError("does not answer", where=uri)
+
+    monkeypatch.setattr(earlier_trials, "put", refuse)
+    load(tmp_path, "a").save(FIRST)
+    assert "the next search does not begin with these values: does not answer" in capsys.readouterr().err
+
+
 def test_the_trials_of_a_search_on_other_rows_begin_with_the_best_of_the_earlier_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,3 +97,13 @@ def test_the_trials_of_a_search_on_other_rows_begin_with_the_best_of_the_earlier
     assert (
         begun["values"].items() >= {name: best["values"][name] for name in best["values"] if name != "max_iter"}.items()
     )
+
+
+def test_values_that_lack_a_name_of_the_space_are_not_kept() -> None:
+    space = {"C": Space(low=0.1, high=0.2)}  # train.hyperparameters need not have it
+    own = Candidate("project", "", OWN_CODE, cast("Any", None), cast("Any", None), [{}], space, is_baseline=True)
+    attempts = [Attempt(0, own, {}, KNOWN, value=0.9), Attempt(1, own, {"C": 0.15}, SEARCHED, value=0.8)]
+    objective = Objective(TASKS["binary_classification"], AUC, "", np.zeros(0), 0)
+    kind = Studied(own, cast("Any", None), {"C": FloatDistribution(0.1, 0.2)}, attempts[0])
+    search = Search(cast("Any", None), objective, cast("Any", None), [kind], attempts=attempts)
+    assert search.best_values() == [("project", {"C": 0.15})]

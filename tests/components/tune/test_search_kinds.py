@@ -243,6 +243,11 @@ RANGE = {"low": 0.1, "high": 0.2}
         ({"code": AUTO, "tune": {"models": []}}, "must be auto, or kinds of model as in"),
         ({"code": AUTO, "tune": {"models": ["linear", "linear"]}}, "'linear' is named twice"),
         ({"code": AUTO, "tune": {"models": ["project"]}}, "names 'project', the project's own build_model"),
+        (
+            {"code": AUTO, "train": {"hyperparameters": {"C": 1.0}}},
+            "train.hyperparameters: are those of the project's own",
+        ),
+        ({"code": AUTO, "train": {"epochs": 3}}, "train.epochs: has no meaning for 'auto', which fits in one call"),
         ({"code": AUTO, "tune": {"minutes": 0}}, "tune.minutes"),
         ({"code": AUTO, "tune": {"trials": -1}}, "tune.trials"),
         (

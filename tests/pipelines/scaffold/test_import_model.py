@@ -80,6 +80,16 @@ def test_the_file_and_its_mapping_are_written_and_the_rest_of_the_project_file_s
     assert "removed train.epochs" in said and "nothing calls preprocessing.py and model.py any more" in said
 
 
+def test_a_search_over_kinds_of_model_is_taken_out_as_it_would_choose_another_model(project: Path) -> None:
+    file = project / "project.yaml"
+    searched = "tune:\n  models: [linear]\n  minutes: 5\n  ensemble: 2\n  warm_start: false\ngates:"
+    head, _, rest = file.read_text().partition("tune:")
+    file.write_text(head + searched + rest.partition("gates:")[2])
+    done = bring(project, sklearn_file())
+    assert done.removed[1:] == ("tune.models", "tune.minutes", "tune.warm_start", "tune.ensemble")
+    assert check_framework(load_project(project)).name == "onnx"
+
+
 def test_the_model_travels_in_the_code_archive_with_its_fingerprint(project: Path, tmp_path: Path) -> None:
     bring(project, sklearn_file())
     loaded = load_project(project)

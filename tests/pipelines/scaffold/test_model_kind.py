@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components._core import extras
 from components._core.errors import ConfigError
 from components._core.project.project_file import load_project
 from components._frameworks.project_rules import check_framework
-from pipelines.scaffold import new_project
+from pipelines.scaffold import new_project, quick_look
 from pipelines.scaffold.choices import Choices
 from tests.components.debian_torch import REASON, import_torch
 from tests.pipelines.scaffold.conftest import Table
@@ -112,6 +114,16 @@ def test_a_network_of_pytorch_runs_as_it_is_written(label: str, penguins: Path, 
     assert len(run_written_test(folder)) == 3
 
 
+def test_a_network_of_pytorch_is_refused_without_pytorch(
+    penguins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real: Callable[[str], bool] = extras._is_installed
+    monkeypatch.setattr(extras, "_is_installed", lambda name: name != "torch" and real(name))
+    with pytest.raises(ConfigError, match="packages that are not installed: torch") as refused:
+        new_project(tmp_path / "p", data=penguins, label="species", choices=Choices.parse(model="torch"))
+    assert refused.value.where == "--model torch" and not (tmp_path / "p").exists()
+
+
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--model: unknown kind 'bosted'; did you mean 'boosted'\?"):
         Choices.parse(model="bosted")
@@ -136,6 +148,18 @@ def test_a_quick_look_at_the_table_chooses_the_kind_and_says_why(
     assert note.startswith(f"the kind of model is {kind}: ")
     assert "rmse in 3 folds of 600 rows: linear" in note
     assert note in (created.folder / "README.md").read_text().replace("\\", "")
+
+
+def test_a_quick_look_at_a_sorted_table_sees_all_of_it(
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick_look, "_MOST_ROWS", 300)
+    one, noise = np.random.default_rng(5).normal(size=(2, 800)).round(3)
+    label = np.where(one + noise > 0, "yes", "no")
+    order = np.argsort(label)  # the first 300 rows have one class
+    data = table({"a": one[order], "y": label[order]})
+    created = new_project(tmp_path / "p", data=data, label="y", choices=Choices.parse(model="auto"))
+    assert "auc in 3 folds of 300 rows" in next(note for note in created.notes if "the kind of model is" in note)
 
 
 def test_without_enough_rows_a_quick_look_chooses_the_simpler_kind(table: Table, tmp_path: Path) -> None:

@@ -131,6 +131,19 @@ def test_columns_of_the_output_are_brought_into_the_order_of_the_labels_classes(
     assert answers["class"].tolist() == [CLASSES[best] for best in expected.argmax(axis=1)]
 
 
+@pytest.mark.parametrize("order", [CLASSES, ["Gentoo", "Adelie", "Chinstrap"]])
+def test_coefficients_explain_a_row_only_where_the_files_classes_are_in_the_order_of_the_labels(
+    order: list[str], tmp_path: Path
+) -> None:
+    said = {"inputs": {"X": NUMBERS}, "outputs": {"classes": order}}
+    penguins = penguins_of(tmp_path, matrix_file("codes"), **said)
+    rows, answers = served(penguins)
+    model = load_model(penguins.path("model"))
+    best = int(answers["probabilities"][0].argmax())
+    found = model.attribute_by_structure({name: values[:1] for name, values in rows.items()}, rows, best)
+    assert (found is not None) == (order == CLASSES)
+
+
 @pytest.mark.parametrize(("task", "width", "activation"), [(MULTICLASS, 3, "softmax"), (BINARY, 1, "sigmoid")])
 def test_logits_are_refused_with_the_activation_that_makes_probabilities_of_them(
     tmp_path: Path, task: str, width: int, activation: str
