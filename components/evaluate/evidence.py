@@ -11,6 +11,7 @@ from components._core.errors import ModelError
 from components._core.examples.artifact import Manifest
 from components._core.project.named_columns import check_columns_exist
 from components._core.project.project_file import Project
+from components._core.suggestions import listed
 from components._core.types.metrics.bootstrap import Interval, intervals, paired_interval
 from components._core.types.metrics.row_sums import Array
 from components._core.types.prediction_interval import PredictionInterval
@@ -24,6 +25,7 @@ from components.evaluate.baselines import Baseline, fit_baseline
 from components.evaluate.champion import Champion
 from components.evaluate.decision_threshold import DecisionThreshold, find_threshold
 from components.evaluate.interval_fit import FittedInterval, find_interval
+from components.evaluate.missing_values import missing_columns
 from components.evaluate.slices import Slice, measure_slices
 
 OURS, THEIRS = "model", "champion"
@@ -111,7 +113,7 @@ def gather(
     """
     scored, champion = _score(project, model, champion, examples)
     labels, scores = scored.labels, scored.scores[OURS]
-    unusable = _unusable(model.signature, labels, scores)
+    unusable = _unusable(model.signature, scored, examples)
     if unusable:
         return Evidence(project, model.signature, labels, scores, scored.left_out, unusable, champion=champion)
     baseline = fit_baseline(model.signature, examples, project.label)
@@ -198,10 +200,14 @@ def _score(project: Project, model: Model, champion: Champion | None, examples: 
     return alone, Champion(champion.deployment, None, "warn", problem)
 
 
-def _unusable(signature: Signature, labels: Array, scores: Array) -> str:
-    bad = int((~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)).sum())
-    if bad:
-        return f"the predictions for {bad:,} of {len(scores):,} test rows are not numbers"
+def _unusable(signature: Signature, scored: Scored, examples: Path) -> str:
+    labels, scores = scored.labels, scored.scores[OURS]
+    bad = ~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)
+    if bad.any():
+        reason = f"the predictions for {int(bad.sum()):,} of {len(scores):,} test rows are not numbers"
+        names = missing_columns(examples, [feature.name for feature in signature.inputs], scored.places[bad])
+        remedy = "replace them in a preprocessing_fn, or for an imported model in model.missing"
+        return f"{reason}: these rows have missing values ({listed(names)}); {remedy}" if names else reason
     if signature.classes and len(np.unique(labels)) < 2:
         only = signature.classes[int(labels[0])]
         return f"all {len(labels):,} test rows have the label {only}: no model can be judged on one class"

@@ -123,13 +123,15 @@ def pick(best: list[Attempt], objective: Objective, *, prefer_simple: bool) -> t
             simpler = next(attempt for attempt in by_value if attempt.candidate.order == order)
             gain, interval = _gain(first, simpler, objective)
             if not interval[0] > 0:
-                low, high = interval
-                why = (
-                    f"{first.candidate.title} is ahead by {gain:.2g} ({low:.2g} to {high:.2g}), which may be chance: "
-                    "the simpler kind is chosen"
-                )
-                return simpler, why
+                return simpler, f"{_describe_gain(first.candidate.title, gain, interval)}: the simpler kind is chosen"
     return first, ""
+
+
+def _describe_gain(title: str, gain: float, interval: Interval) -> str:
+    if not any((gain, *interval)):
+        return f"no gain by {title}"
+    low, high = interval
+    return f"the gain by {title} may be chance, {gain:.2g} ({low:.2g} to {high:.2g})"
 
 
 def _gain(one: Attempt, other: Attempt, objective: Objective) -> tuple[float, Interval]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from components._core.files import read_json
@@ -10,6 +11,7 @@ from components._core.report.number_format import show, show_column
 from components._core.types.artifact_files import LEADERBOARD
 
 _DIGITS = 3
+_WIDTH = 78
 
 
 def describe_leaderboard(hyperparameters: Path) -> list[str]:
@@ -30,13 +32,15 @@ def describe_leaderboard(hyperparameters: Path) -> list[str]:
         is_chosen = entry["kind"] == board["chosen"]
         compared = "" if is_chosen else _compare(entry)
         lines.append(f"{'*' if is_chosen else ' '} {entry['kind']:<{name_width}}  {value:>{value_width}}{compared}")
-    return [*lines, f"  {board['why']}"] if board["why"] else lines
+    return [*lines, *(f"  {line}" for line in wrap(board["why"], _WIDTH))]
 
 
 def _compare(entry: dict[str, Any]) -> str:
-    """Say by how much a kind is worse than the chosen one, or better; empty where that is unknown."""
+    """Say by how much a kind is worse than the chosen one, or better, or that it is equal; empty where that is unknown."""
     if entry["gain"] is None:
         return ""
+    if not any(entry[key] for key in ("gain", "low", "high")):
+        return "  equal on these rows"
     word, sign = ("worse", 1) if entry["gain"] >= 0 else ("better", -1)
     low, high = sorted(sign * (entry[end] or 0.0) for end in ("low", "high"))
     gain, low, high = (show(float(f"{value:.{_DIGITS}g}")) for value in (sign * entry["gain"], low, high))

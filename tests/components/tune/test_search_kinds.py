@@ -153,6 +153,14 @@ def test_a_simpler_kind_wins_where_the_gain_may_be_chance_unless_the_best_is_ask
     assert pick([linear, boosted], objective, prefer_simple=False) == (boosted, "")
 
 
+def test_a_simpler_kind_with_the_same_scores_wins_and_no_gain_is_claimed() -> None:
+    labels = np.arange(50.0)
+    objective = Objective(TASKS["regression"], TASKS["regression"].metric("rmse"), "", labels, 7)
+    same = [attempt(kind, order, objective, labels + 1.0) for kind, order in (("linear", 1), ("boosted", 2))]
+    picked, why = pick([same[1], same[0]], objective, prefer_simple=True)
+    assert (picked.candidate.kind, why) == ("linear", "no gain by boosted: the simpler kind is chosen")
+
+
 def test_the_projects_own_model_is_one_of_the_kinds(tmp_path: Path) -> None:
     penguins = make_penguins(
         tmp_path, "regression", framework="sklearn", tune={"models": ["project"], "prefer": "best"}

@@ -33,5 +33,17 @@ def test_each_kind_has_a_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_kind_without_a_difference_is_equal_and_a_long_reason_fits_a_terminal(tmp_path: Path) -> None:
+    entries = [entry("boosted", 1.0, 0.0, 0.0, 0.0), entry("linear", 1.0, 0.0, 0.0, 0.0)]
+    why = "the gain by boosted trees of LightGBM may be chance, 0.0012 (-0.01 to 0.02): the simpler kind is chosen"
+    write_json(
+        tmp_path / LEADERBOARD, {"metric": "auc", "rows": 29, "chosen": "linear", "why": why, "entries": entries}
+    )
+    lines = describe_leaderboard(tmp_path)
+    assert lines[1:3] == ["  boosted  1  equal on these rows", "* linear   1"]
+    assert " ".join(line.strip() for line in lines[3:]) == why
+    assert max(map(len, lines)) <= 80
+
+
 def test_without_a_search_over_kinds_there_are_none(tmp_path: Path) -> None:
     assert describe_leaderboard(tmp_path) == []

@@ -75,7 +75,10 @@ def test_the_file_and_its_mapping_are_written_and_the_rest_of_the_project_file_s
     assert loaded.model is not None and loaded.model.inputs == {}  # they have the names of columns
     assert (loaded.model.outputs.scores, loaded.model.outputs.classes) == ("output_probability", CLASSES)
     assert "tune" not in yaml.safe_load(text)
-    said = "\n".join(describe_import(done))
+    lines = [*describe_import(done)]
+    said = " ".join(line.strip() for line in lines)
+    assert lines[-1].startswith("next: naru run ")
+    assert all(len(line) <= 80 or len(line.split()) == 1 for line in lines[:-1])  # a path may be longer
     assert "theirs.onnx: made by skl2onnx" in said and "output output_probability: Adelie, Chinstrap, Gentoo" in said
     assert "removed train.epochs" in said and "nothing calls preprocessing.py and model.py any more" in said
 
