@@ -206,7 +206,7 @@ def _unusable(signature: Signature, scored: Scored, examples: Path) -> str:
     if bad.any():
         reason = f"the predictions for {int(bad.sum()):,} of {len(scores):,} test rows are not numbers"
         names = missing_columns(examples, [feature.name for feature in signature.inputs], scored.places[bad])
-        remedy = "replace them in a preprocessing_fn, or for an imported model in model.missing"
+        remedy = "replace them in a preprocessing_fn or, for an imported model, in model.missing"
         return f"{reason}: these rows have missing values ({listed(names)}); {remedy}" if names else reason
     if signature.classes and len(np.unique(labels)) < 2:
         only = signature.classes[int(labels[0])]

@@ -250,6 +250,18 @@ def test_predictions_that_are_not_numbers_block_with_their_count(judged: Judge, 
     assert "cannot be judged" in (tmp_path / "evaluation.html").read_text()
 
 
+def test_predictions_that_are_not_numbers_name_the_columns_that_miss_values(
+    judged: Judge, model: Make, tmp_path: Path
+) -> None:
+    rows = write_examples(tmp_path / "rows", "binary_classification", rows=50)
+    path = split_file(rows, "test", 1)
+    table = pq.read_table(path)
+    place = table.column_names.index("delay")
+    pq.write_table(table.set_column(place, "delay", pa.nulls(50, table.schema.field("delay").type)), path)
+    reason = judged(of=model(broken=True), rows=rows).outcome.reason
+    assert "50 of 50 test rows" in reason and "missing values ('delay')" in reason and "model.missing" in reason
+
+
 def test_test_rows_of_one_class_block(judged: Judge, tmp_path: Path) -> None:
     rows = write_examples(tmp_path / "rows", "binary_classification", rows=50, only_class="1")
     assert "one class" in judged(rows=rows).outcome.reason
