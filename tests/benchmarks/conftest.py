@@ -1,3 +1,3 @@
 """A project with a champion, to be served."""
 
-from tests.pipelines.conftest import champion, project  # noqa: F401 - fixtures
+from tests.pipelines.conftest import champion, project, tiny_model  # noqa: F401 - fixtures

@@ -65,7 +65,9 @@ def test_a_project_without_a_model_finds_one_which_is_served(tmp_path: Path) -> 
 
 
 def test_what_a_cluster_cannot_serve_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    (tmp_path / "project.yaml").write_text(PROJECT.replace("FRAMEWORK", "sklearn"))
+    """A model of raw columns is ONNX as a whole, which the v2 server has an image for; Seldon's own protocol has one image for all."""
+    text = PROJECT.replace("FRAMEWORK", "sklearn")
+    (tmp_path / "project.yaml").write_text(f"{text}\nserve: {{protocol: seldon}}\n")
     refused = run_naru(str(tmp_path), NARU_SERVING="seldon")
     assert refused.code == 2 and "'sklearn' cannot be served on this cluster" in refused.errors
     assert not (tmp_path / ".naru").exists()
