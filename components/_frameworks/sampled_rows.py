@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.errors import DataError
-from components._core.examples.artifact import read_batches, row_count
+from components._core.examples.artifact import read_rows, row_count
 from components._core.types.feature_types import FeatureType
 from components._core.types.signature import Signature, to_arrays
 from components._core.types.tasks import TASKS
@@ -63,12 +63,7 @@ def draw_sample(
     size = min(total, MOST_ROWS, max(200, _CELLS // (width * width * repeats)))
     chosen = np.sort(np.random.default_rng([seed, total]).choice(total, size, replace=False))
     columns = [feature.name for feature in signature.inputs]
-    parts, seen = [], 0
-    for batch in read_batches(examples, split, sorted({*columns, label})):
-        inside = chosen[(chosen >= seen) & (chosen < seen + batch.num_rows)] - seen
-        seen += batch.num_rows
-        parts.append(pa.Table.from_batches([batch]).take(pa.array(inside)))
-    table = pa.concat_tables(parts) if parts else pa.table({})
+    table = read_rows(examples, split, chosen, sorted({*columns, label}))
     return _labelled(table, signature, label, total, split)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from components._core.errors import DataError
-from components._core.examples.artifact import read_batches, row_count
+from components._core.examples.artifact import read_rows, row_count
 from components._core.types.signature import Feature, to_arrays
 from components._frameworks.sampled_rows import Arrays
 
@@ -31,10 +30,5 @@ def draw_background(features: tuple[Feature, ...], examples: Path, seed: int, ro
     if not total:
         raise DataError("has no rows to compare with", where=f"split {_SPLIT}", remedy="read more spans")
     chosen = np.sort(np.random.default_rng([seed, total, 3]).choice(total, min(total, rows), replace=False))
-    parts, seen = [], 0
-    for batch in read_batches(examples, _SPLIT, [feature.name for feature in features]):
-        inside = chosen[(chosen >= seen) & (chosen < seen + batch.num_rows)] - seen
-        seen += batch.num_rows
-        if len(inside):
-            parts.append(pa.Table.from_batches([batch]).take(pa.array(inside)))
-    return to_arrays(pa.concat_tables(parts), features)
+    names = [feature.name for feature in features]
+    return to_arrays(read_rows(examples, _SPLIT, chosen, names), features)

@@ -17,7 +17,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components._core.examples.safe_parquet import pq
 from components._core.examples.split_definition import SplitDefinition, load_definition
@@ -173,6 +175,23 @@ def read_head(examples: Path, split: str, rows: int, columns: list[str] | None =
         if left <= 0:
             break
     return pa.Table.from_batches(batches) if batches else pa.table({})
+
+
+def read_rows(examples: Path, split: str, places: NDArray[np.int64], columns: list[str]) -> pa.Table:
+    """Return the rows at some places of one split, from 0, in the order of the split; only these stay in memory.
+
+    Args:
+        examples: The examples artifact.
+        split: The split.
+        places: Places in ascending order, each once.
+        columns: The columns to read.
+    """
+    parts, seen = [], 0
+    for batch in read_batches(examples, split, columns):
+        inside = places[(places >= seen) & (places < seen + batch.num_rows)] - seen
+        seen += batch.num_rows
+        parts.append(pa.Table.from_batches([batch]).take(pa.array(inside)))
+    return pa.concat_tables(parts) if parts else pa.table({})
 
 
 def read_row(examples: Path, split: str, place: int) -> pa.Table:
