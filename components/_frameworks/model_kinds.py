@@ -31,7 +31,8 @@ ENSEMBLE_KIND = "ensemble"
 LINEAR, TREES, OWN_CODE, ENSEMBLE = 1, 2, 3, 4
 """Orders of simplicity: of two kinds that are equally good, the one with the lower order is chosen."""
 
-_FEW_ROWS = 10_000
+FEW_ROWS = 10_000
+"""Training rows below which one thread is faster: threads would wait for one another after steps of microseconds."""
 
 Values = dict[str, "Hyperparameter"]
 
@@ -53,7 +54,7 @@ class KindInput:
     @property
     def threads(self) -> int:
         """Threads of a fit, for libraries with a parameter for it: few rows are faster with one; -1: one for each core."""
-        return 1 if self.rows < _FEW_ROWS else -1
+        return 1 if self.rows < FEW_ROWS else -1
 
     @property
     def least_gain(self) -> float:

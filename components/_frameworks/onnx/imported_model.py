@@ -22,8 +22,8 @@ from components._frameworks.contract import (
     TrainableModel,
     TrainingData,
 )
+from components._frameworks.onnx.file_mapping import Mapping, Numbers, by_label_class, call_file, to_probabilities
 from components._frameworks.onnx.input_columns import WHOLE, find_columns
-from components._frameworks.onnx.mapping import Mapping, Numbers, by_label_class, call_file, to_probabilities
 from components._frameworks.onnx.model_file import EXPORT_ROWS, ModelFile
 from components._frameworks.onnx.score_output import find_scores, order_classes
 from components._frameworks.onnx.wrapped_graph import wrap

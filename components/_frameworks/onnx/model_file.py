@@ -335,12 +335,3 @@ def _tensors_of(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
         yield from attribute.tensors
         for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
             yield from (sparse.values, sparse.indices)
-
-
-def names_taken(node: onnx.NodeProto) -> set[str]:
-    """Return the names of the values that a node takes, those used by the graphs inside of it included."""
-    names = set(node.input)
-    for inner in _graphs_of(node):
-        for graph in _graphs(inner):
-            names |= {name for each in graph.node for name in each.input} | {value.name for value in graph.output}
-    return names

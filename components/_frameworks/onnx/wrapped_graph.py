@@ -15,13 +15,13 @@ from onnx import TensorProto
 
 from components._core.errors import ModelError
 from components._core.types.signature import Signature
-from components._frameworks.onnx.model_file import FileInput, ModelFile, names_taken
-from components._frameworks.onnx_models.onnx_names import Names, rename
+from components._frameworks.onnx.model_file import FileInput, ModelFile
+from components._frameworks.onnx_models.onnx_names import Names, names_taken, rename
 from components._frameworks.onnx_models.task_outputs import AddedNodes, make_inputs, make_model
 from components._frameworks.transformed_rows import Column
 
 if TYPE_CHECKING:
-    from components._frameworks.onnx.mapping import Mapping
+    from components._frameworks.onnx.file_mapping import Mapping
 
 _TYPES = {
     "float32": TensorProto.FLOAT,

@@ -12,6 +12,7 @@ changes with several features, the structure does not say which of them did it. 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,13 +20,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from components._frameworks.contract import Arrays, StructureAttribution
+from components._frameworks.onnx_models.activations import Array, sigmoid, softmax
+from components._frameworks.onnx_models.onnx_model import open_session
 
-Array = NDArray[Any]
 Feed = Callable[[Arrays], Mapping[str, Array]]
 """Makes what the graph is fed with of some rows."""
 Score = Callable[[Arrays], Array]
@@ -135,13 +136,13 @@ def _differs(one: Array, other: Array) -> Array:
     return differs
 
 
-class _LastStep:
+class _LastStep(ABC):
     """The last step of a graph, with a session that also gives what the step takes and answers.
 
     Args:
-        content: The model as bytes.
+        model: The model.
         node: The step's node.
-        labels: Number of classes that the node names.
+        targets: Number of raw scores of a row.
     """
 
     method = ""
@@ -152,12 +153,7 @@ class _LastStep:
         self._names = [node.input[0], node.output[-1]]
         known = {output.name for output in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self._names if name not in known)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(model.SerializeToString())
 
     def columns(self, fed: Mapping[str, Array]) -> Array:
         """Return what the step takes, [rows, columns]."""
@@ -178,19 +174,18 @@ class _LastStep:
         if self._link == "NONE":
             answer = raw
         elif self._link == "LOGISTIC":
-            answer = 1 / (1 + np.exp(-raw))
+            answer = sigmoid(raw)
         elif self._link == "SOFTMAX":
-            powers = np.exp(raw - raw.max(axis=1, keepdims=True))
-            answer = powers / powers.sum(axis=1, keepdims=True)
+            answer = softmax(raw)
         return answer
 
+    @abstractmethod
     def raw(self, columns: Array) -> Array:
         """Return the raw scores of some rows, float64 [rows, targets]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def divide(self, own: Array, others: Array, target: int) -> Array:
         """Divide a raw score of a row [1, columns] among the columns, against other rows; float64 [columns]."""
-        raise NotImplementedError
 
 
 class _Linear(_LastStep):

@@ -60,3 +60,12 @@ def rename(graph: onnx.GraphProto, known: Mapping[str, str], names: Names) -> on
             if attribute.type == onnx.AttributeProto.GRAPH:
                 attribute.g.CopyFrom(rename(attribute.g, new, names))
     return copy
+
+
+def names_taken(node: onnx.NodeProto) -> set[str]:
+    """Return the names of the values that a node takes, those used by the graphs inside of it included."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            names.update(*(names_taken(inner) for inner in graph.node), (output.name for output in graph.output))
+    return names

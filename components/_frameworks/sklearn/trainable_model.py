@@ -22,6 +22,7 @@ from components._core.types.artifact_files import STRUCTURE
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Layer, Progress, TrainableModel, TrainingData
+from components._frameworks.model_kinds import FEW_ROWS
 from components._frameworks.onnx_models.artifact import write_artifact
 from components._frameworks.onnx_models.onnx_model import OnnxModel, reason_of
 from components._frameworks.onnx_models.parity import ROWS
@@ -35,8 +36,6 @@ from components._frameworks.sklearn.structure import measure_structure
 from components._frameworks.sklearn.used_columns import find_used
 from components._frameworks.transformed_rows import Column, TransformedRows
 
-_FEW_ROWS = 10_000
-"""Training rows below which one thread is faster: threads would wait for one another after steps of microseconds."""
 MEASURED = 50_000
 """Training rows, at most, whose loss and metrics are shown beside those of eval: drawn evenly, since scoring all costs a third of a fit."""
 
@@ -179,7 +178,7 @@ class SklearnModel(TrainableModel):
 
 def _limit_threads(rows: int) -> AbstractContextManager[Any]:
     """Limit the threads of what runs inside to one where there are few rows."""
-    return threadpool_limits(1) if rows < _FEW_ROWS else nullcontext()
+    return threadpool_limits(1) if rows < FEW_ROWS else nullcontext()
 
 
 def _kind(estimator: Any) -> str:

@@ -1,7 +1,7 @@
 """Export a module to ONNX by PyTorch's TorchScript exporter: raw columns or transformed features in, the task's outputs out.
 
-The exporter follows one call of the module, so a branch on the values of rows becomes that of this call. What it takes and gives is made
-ours around that: each feature an input, and outputs that are those of the task.
+The exporter follows one call of the module, so a branch on the values of rows becomes that of this call. What it takes and gives is wrapped
+around that: each feature is an input, and the outputs are those of the task.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from components._core.stage.user_code import own_frames
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import Arrays, ModelCode
-from components._frameworks.onnx_models.onnx_names import Names, rename
+from components._frameworks.onnx_models.onnx_names import Names, names_taken, rename
 from components._frameworks.onnx_models.task_outputs import AddedNodes, make_inputs, make_model
 from components._frameworks.torch.losses import activate
 from components._frameworks.torch.tensors import as_tensor, is_index
@@ -106,7 +106,7 @@ def find_unused(exported: onnx.ModelProto, columns: tuple[Column, ...]) -> list[
     reached = {output.name for output in exported.graph.output}
     for node in reversed(exported.graph.node):  # a node comes after those that it needs
         if not reached.isdisjoint(node.output):
-            reached.update(_taken(node))
+            reached.update(names_taken(node))
     return [column.name for number, column in enumerate(columns) if _input_name(number) not in reached]
 
 
@@ -134,14 +134,6 @@ def assemble(exported: onnx.ModelProto, columns: tuple[Column, ...], signature: 
     )
     opsets = {opset.domain: opset.version for opset in exported.opset_import}
     return make_model(complete, opsets, exported.ir_version)
-
-
-def _taken(node: onnx.NodeProto) -> set[str]:
-    """Return the names of the values that a node takes, in its branches and loops as well."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        names.update(*(_taken(inner) for inner in attribute.g.node), (output.name for output in attribute.g.output))
-    return names
 
 
 def _input_name(number: int) -> str:

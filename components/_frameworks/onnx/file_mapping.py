@@ -12,6 +12,7 @@ from components._frameworks.contract import Arrays
 from components._frameworks.onnx.input_columns import InputColumns
 from components._frameworks.onnx.model_file import FileInput, ModelFile
 from components._frameworks.onnx.score_output import ScoreOutput
+from components._frameworks.onnx_models.activations import sigmoid, softmax
 from components._frameworks.onnx_models.onnx_model import reason_of
 
 Numbers = NDArray[np.float64]
@@ -98,11 +99,9 @@ def _key(by_class: dict[object, float], name: str) -> object:
 def to_probabilities(scores: Numbers, mapping: Mapping) -> Numbers:
     """Apply the activation, [rows, width]."""
     if mapping.activation == "sigmoid":
-        return 1 / (1 + np.exp(-scores))
+        return sigmoid(scores)
     if mapping.activation == "softmax":
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        found: Numbers = powers / powers.sum(axis=1, keepdims=True)
-        return found
+        return softmax(scores)
     return scores
 
 
