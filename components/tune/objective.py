@@ -43,11 +43,9 @@ class Objective:
         """Choose the metric: the project's primary one; log loss where it names none and positives are rare."""
         task, labels = TASKS[project.task], read_labels(held_out)
         metric, reason = project.primary_metric(), ""
-        if task.takes_positive and not project.gates.model.metric:
-            rarer = int(np.bincount(labels.astype(np.int64), minlength=2).min())
-            if rarer < FEW_POSITIVES:
-                reason = f"{rarer} eval rows of the rarer class are too few for {metric.name}"
-                metric = LOG_LOSS
+        if not project.gates.model.metric and (rarer := too_few_positives(task, labels)) is not None:
+            reason = f"{rarer} eval rows of the rarer class are too few for {metric.name}"
+            metric = LOG_LOSS
         return cls(task, metric, reason, labels, project.train.seed)
 
     def measure(self, scores: NDArray[Any]) -> float:
@@ -68,6 +66,19 @@ class Objective:
         """Return the gain of one model over another on the eval rows, and its 95 % interval: a paired bootstrap."""
         gain = float(self.metric.gain(self.measure(ours), self.measure(theirs)))
         return gain, paired_interval(self.task, self.metric, self.labels, ours, theirs, self.seed)
+
+
+def too_few_positives(task: Task, labels: NDArray[Any]) -> int | None:
+    """Return the rows of the rarer of two classes where they are too few for a rank metric; None where they suffice.
+
+    Args:
+        task: The task.
+        labels: Class index of each row that models are judged by.
+    """
+    if not task.takes_positive:
+        return None
+    rarer = int(np.bincount(labels.astype(np.int64), minlength=2).min())
+    return rarer if rarer < FEW_POSITIVES else None
 
 
 def read_labels(rows: TransformedRows) -> NDArray[Any]:

@@ -19,11 +19,12 @@ from components._core.report.number_format import show
 from components._core.types.label_values import as_text
 from components._core.types.metrics.bootstrap import paired_interval
 from components._core.types.tasks.contract import Task
-from components._core.types.tasks.metric import LOG_LOSS, Metric
+from components._core.types.tasks.metric import LOG_LOSS
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import KindInput, find_kind
 from components._frameworks.table import find_framework
 from components._frameworks.transformed_rows import TransformedRows, TransformedWriter
+from components.tune.objective import too_few_positives
 from pipelines.scaffold.choices import Kind
 from pipelines.scaffold.decisions import Decision
 from pipelines.scaffold.label_choice import Target
@@ -32,7 +33,6 @@ _FOLDS = 3
 _MOST_ROWS = 6_000
 _FEWEST_ROWS = 60
 """Rows below which a fold has too few to tell."""
-_FEW_POSITIVES = 50
 _SEED = 7
 _ROLES = ("number", "category", "hashed")
 
@@ -81,7 +81,7 @@ def look_at_kinds(sample: pa.Table, label: str, target: Target, decisions: Seque
 
 
 def _decide(task: Task, labels: NDArray[Any], scores: dict[str, NDArray[Any]], rows: int) -> Look:
-    metric = _metric(task, labels)
+    metric = task.metric() if too_few_positives(task, labels) is None else LOG_LOSS
     found = {kind: task.measure(labels, each)[metric.name] for kind, each in scores.items()}
     gain = metric.gain(found["boosted"], found["linear"])
     low, high = paired_interval(task, metric, labels, scores["boosted"], scores["linear"], _SEED)
@@ -91,11 +91,6 @@ def _decide(task: Task, labels: NDArray[Any], scores: dict[str, NDArray[Any]], r
         return Look("boosted", f"boosted trees are better by {gain:.2g} ({low:.2g} to {high:.2g}); {seen}")
     why = "is no worse" if gain <= 0 else "is simpler, and what boosted trees gain may be chance"
     return Look("linear", f"a linear model {why}; {seen}")
-
-
-def _metric(task: Task, labels: NDArray[Any]) -> Metric:
-    is_rare = task.takes_positive and int(np.bincount(labels.astype(np.int64), minlength=2).min()) < _FEW_POSITIVES
-    return LOG_LOSS if is_rare else task.metric()
 
 
 def _values(column: pa.ChunkedArray) -> NDArray[Any]:
