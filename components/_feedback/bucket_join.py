@@ -60,7 +60,7 @@ class BucketResult:
         pending: Labels whose id may be in hours that are not read yet.
         conflicting: Answers set aside.
         unknown: Labels set aside, which no answer has.
-        posted_unknown: Those of them that were posted to a server, by whoever reaches it.
+        posted_unknown: Those of them that were posted to a server, by any client that reaches it.
         closed: Labels set aside that came for a closed, expired or conflicting key, with `status`.
         counts: Numbers of rows by what became of them.
         waits: Latest time at which a waiting label was there, in microseconds since 1970; `NO_TIME`: none waits.

@@ -1,6 +1,6 @@
 """Labels of which too many cannot be used, or have an id that the log does not have: most often they are in another column.
 
-Labels that were posted to a server are not counted here: whoever reaches it can post ids that nobody was answered with, and must not
+Labels that were posted to a server are not counted here: any client that reaches it can post ids of answers that were never given, and must not
 stop the join of the others.
 """
 

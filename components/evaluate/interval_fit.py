@@ -55,8 +55,8 @@ def find_interval(
     if wanted is None:
         return None
     scored = score_split({NAME: model}, model.signature, examples, "eval", project.label, [])
-    rows, errors = len(scored.labels), scored.scores[NAME]
-    interval = fit_interval(scored.labels, errors, wanted) if np.isfinite(errors).all() else None
+    rows, predictions = len(scored.labels), scored.scores[NAME]
+    interval = fit_interval(scored.labels, predictions, wanted) if np.isfinite(predictions).all() else None
     if interval is None:
         few = f"{rows:,} eval rows are too few for serve.interval: {wanted:g}, which needs {least_rows(wanted):,}"
         why = few if rows < least_rows(wanted) else "some predictions of eval rows are not finite"

@@ -183,7 +183,10 @@ class LabelRules:
         return text
 
     def _class_text(self, value: Any) -> str | None:
-        """Return the text of a value, or None when it is no class: of classes that are words, a number is most likely a place in a list of them."""
+        """Return the text of a value, or None when the model does not have it as a class.
+
+        Of classes that are words, a number is most likely a place in a list of them.
+        """
         if isinstance(value, bool):
             text = str(value).lower()
             value = text if text in self._classes else int(value)
