@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -149,10 +149,17 @@ class AdmissionControl:
     def _too_busy(self) -> Refusal:
         return Refusal("too_busy", f"{self._limit} requests are in progress; try again in a moment")
 
-    def record_answer(self, answered: AnsweredRequest) -> None:
-        """Count an answer and pass it to the log."""
+    def record_answer(self, answered: AnsweredRequest, later: Callable[..., object] | None = None) -> None:
+        """Count an answer, and pass it to the log.
+
+        Args:
+            answered: The request and its answer.
+            later: Calls a function with its argument once the answer is sent; None: the log gets it at once.
+        """
         self.metrics.count_answer(answered.rows, answered.seconds)
-        if self._log:
+        if self._log and later:
+            later(self._log.add, answered)
+        elif self._log:
             self._log.add(answered)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -131,7 +132,8 @@ class NaruRuntime(MLModel):
         columns = self._columns(tensors)
         outputs = await self._predict(columns)
         rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
-        self.admission.record_answer(AnsweredRequest(request_id, time.time(), seconds, rows, columns, outputs))
+        answered = AnsweredRequest(request_id, time.time(), seconds, rows, columns, outputs)
+        self.admission.record_answer(answered, _after_the_answer(rows))
         return outputs
 
     async def _predict(self, columns: dict[str, Values]) -> dict[str, np.ndarray[Any, Any]]:
@@ -147,6 +149,12 @@ class NaruRuntime(MLModel):
                 raise Refusal("wrong_shape", f"{given.name!r} is given twice")
             columns[given.name] = _column(given, self._types.get(given.name))
         return {name: values for name, values in columns.items() if name not in self._unused}
+
+
+def _after_the_answer(rows: int) -> Callable[..., object]:
+    """Return what calls a function once the running task has sent its answer: on the event loop, or in a thread for many rows."""
+    loop = asyncio.get_running_loop()
+    return loop.call_soon if rows <= _INLINE_ROWS else partial(loop.run_in_executor, None)
 
 
 def _tensor(given: RequestInput) -> Tensor:

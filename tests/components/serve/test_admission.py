@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from prometheus_client import generate_latest
 from components._predictor.refusals import Refusal
 from components.serve.admission import AdmissionControl
 from components.serve.prometheus_metrics import Metrics
+from tests.components.serve.test_request_log import answered, opened
 
 
 def metric_lines(admission: AdmissionControl) -> list[str]:
@@ -115,3 +117,14 @@ def test_a_request_that_another_counts_is_counted_once() -> None:
     assert "naru_requests_total 1.0" in metric_lines(
         admission
     ) and 'naru_refusals_total{code="wrong_type"} 1.0' in metric_lines(admission)
+
+
+def test_an_answer_is_counted_at_once_and_its_line_made_when_it_is_sent(tmp_path: Path) -> None:
+    log, later = opened(tmp_path), list[Any]()
+    admission = AdmissionControl(log=log)
+    admission.record_answer(answered(rows=3), lambda *call: later.append(call))
+    assert "naru_rows_total 3.0" in metric_lines(admission) and log.waiting == 0
+    for function, argument in later:
+        function(argument)
+    assert log.waiting == 1
+    log.close()

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from components._core.request_log.counts import LogCounts
 from components._core.request_log.hours import list_closed_hours, list_objects
 from components._core.request_log.reader import read_object
 from components._core.request_log.value_hashes import ValueHasher
+from components._core.store.object_store import put
+from components.serve import request_log
 from components.serve.request_log import AnsweredRequest, LogSettings, RequestLog
 
 NOON = 1_767_268_800.25  # 2026-01-01T12:00:00.25Z
@@ -81,6 +84,35 @@ def test_a_line_has_request_and_answer(tmp_path: Path) -> None:
             "log": 2,
         }
     ]
+
+
+def test_a_line_has_the_values_that_were_there_when_it_was_added(tmp_path: Path) -> None:
+    log, one = opened(tmp_path), answered(7)
+    log.add(one)
+    one.outputs["probabilities"][:] = 0.0
+    log.close()
+    assert logged(tmp_path)[0]["outputs"]["probabilities"] == [[0.5, 0.5]]
+
+
+def test_answers_and_refusals_that_come_while_an_object_is_written_do_not_make_objects_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At overload refusals never stop coming: an object for each write would keep the log writing without a pause."""
+    log, written = opened(tmp_path, flush_rows=1), list[float]()
+
+    def put_while_more_comes(content: bytes, uri: str) -> None:
+        written.append(time.monotonic())
+        log.add(answered(len(written), time.time()))
+        log.count_refusal("too_busy")
+        put(content, uri)
+
+    monkeypatch.setattr(request_log, "put", put_while_more_comes)
+    log.add(answered(at=time.time()))
+    wait_until(lambda: len(written) == 3)
+    monkeypatch.undo()
+    log.close()
+    assert min(later - one for one, later in pairwise(written)) > 0.9 * request_log._REST_SECONDS
+    assert len(logged(tmp_path)) == 4 and counts_of(tmp_path).refused == {("3", "too_busy"): 3}
 
 
 def test_lines_lie_by_the_hour_of_the_answer(tmp_path: Path) -> None:
@@ -243,7 +275,7 @@ def test_large_requests_are_written_before_their_rows_are_many(tmp_path: Path) -
         log.add(of_text(number, 100_000))
     wait_until(lambda: log.written >= 9)
     log.close()
-    assert log.written == 12 and log.dropped == 0 and log._bytes == log._raw_bytes == 0
+    assert log.written == 12 and log.dropped == 0 and log._bytes == log._rows == 0
     assert all(path.stat().st_size < 1_000_000 for path in tmp_path.rglob("*.jsonl"))
 
 
