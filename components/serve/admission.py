@@ -59,6 +59,7 @@ class AdmissionControl:
         self._queue_room, self._queue_seconds = QUEUE_PER_SLOT * limit, queue_seconds
         self._timer: asyncio.TimerHandle | None = None
         self._taken = 0
+        self._expected = 0  # requests of this round of the event loop that have yet to enter
         self._lock = threading.Lock()
         self._log = log
         self.metrics = metrics or Metrics()
@@ -95,6 +96,23 @@ class AdmissionControl:
         if self._taken >= self._limit:
             with self.metrics.counted():
                 raise self._too_busy()
+
+    def refuse_early(self) -> Refusal | None:
+        """Refuse, and count, a request that `slot` would refuse once it has a task; None: it is expected to enter. For an event loop.
+
+        The requests whose heads are read in one round of the loop enter in the next one.
+        """
+        if self._limit + self._queue_room - self._taken - len(self._queue) <= self._expected:
+            refusal = self._too_busy()
+            self.metrics.count_request(refusal)
+            return refusal
+        if not self._expected:
+            asyncio.get_running_loop().call_soon(self._expect_none)
+        self._expected += 1
+        return None
+
+    def _expect_none(self) -> None:
+        self._expected = 0
 
     def slot(self) -> Slot:
         """Return a slot for an `async with` block, which waits in the queue; for one event loop only.

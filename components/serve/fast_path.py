@@ -26,6 +26,7 @@ from components.serve.request_body import BYTE_ORDER_MARK, CODINGS, check_type, 
 if TYPE_CHECKING:
     from components.serve.mlserver_runtime import NaruRuntime
 
+Header = tuple[bytes, bytes]
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -51,6 +52,9 @@ class FastPath:
         version: The model's version; empty: none.
         limits: Limits of one request.
         intake: Takes posted labels; None: they are refused.
+
+    Attributes:
+        infer_paths: Paths of inference requests.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class FastPath:
         base = model_path(name)
         self._feedback_path, self._intake = feedback_path(name), intake
         prefixes = (base, f"{base}/versions/{version}")
-        self._paths = {f"{prefix}/{verb}" for prefix in prefixes for verb in ("infer", "generate")}
+        self.infer_paths = frozenset(f"{prefix}/{verb}" for prefix in prefixes for verb in ("infer", "generate"))
         self._name, self._version = name, version
         self._limits = limits or Limits()
         self._bounds = Bounds(self._limits, 1)
@@ -81,7 +85,7 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         try:
-            if scope["method"] == "POST" and scope["path"] in self._paths:
+            if scope["method"] == "POST" and scope["path"] in self.infer_paths:
                 await self._infer(scope, receive, send)
             elif scope["method"] == "POST" and scope["path"] == self._feedback_path:
                 await self._take_labels(scope, receive, send)
@@ -231,7 +235,16 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
+def answer_headers(status: int, content: bytes) -> list[Header]:
+    """Return the headers of an answer in JSON.
+
+    Args:
+        status: Its HTTP status.
+        content: Its body.
+    """
+    return [*_JSON, (b"content-length", b"%d" % len(content)), *_EXTRA_HEADERS.get(status, ())]
+
+
 async def _send(send: Send, status: int, content: bytes) -> None:
-    headers = [*_JSON, (b"content-length", b"%d" % len(content)), *_EXTRA_HEADERS.get(status, ())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": answer_headers(status, content)})
     await send({"type": "http.response.body", "body": content})

@@ -21,6 +21,7 @@ import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from components.serve.early_refusals import EarlyRefusals
 from components.serve.http_refusals import host_violation
 from components.serve.limits import Limits
 
@@ -48,14 +49,16 @@ class Connections:
     Args:
         limits: Limits of each connection.
         most: Most connections at a time.
+        early: Refuses requests at overload; None: the application does.
 
     Attributes:
         ending: Whether the server is shutting down: every answer then says `Connection: close`.
     """
 
-    def __init__(self, limits: Limits, most: int) -> None:
+    def __init__(self, limits: Limits, most: int, early: EarlyRefusals | None = None) -> None:
         self.limits = limits
         self.most = most
+        self.early = early
         self.ending = False
         self.body_bytes = 0  # held by all of them
         self.open: set[Connection] = set()
@@ -159,6 +162,7 @@ class Connection(HttpToolsProtocol):
         self._unread, self._unread_since = 0, 0.0  # bytes of an answer that the client has not taken, and since when
         self._other_bytes = 0  # framing of a body: chunk sizes, trailers
         self._chunks = self._trailer_bytes = 0
+        self._early: bytes | None = None  # the answer to a request that is refused while its body is read
         self._marked: Any = None  # the request whose answer closes this connection, as the server shuts down
 
     @property
@@ -233,8 +237,10 @@ class Connection(HttpToolsProtocol):
             return
         self._check_head()
         before = self.cycle
-        super().on_headers_complete()
-        if self._all.ending:
+        self._early = self._refuse_early()
+        if self._early is None:
+            super().on_headers_complete()
+        if self._all.ending and self._early is None:
             if before is not None and before is self._marked:
                 before.keep_alive = True  # another request follows it after all
             self._mark_last()
@@ -249,13 +255,15 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._other_bytes = 0
         self._body_bytes += len(body)
-        if self.cycle.response_complete and self._body_bytes <= self._limits.body_bytes:
+        if not self._early and self.cycle.response_complete and self._body_bytes <= self._limits.body_bytes:
             return
         limit = self._limits.body_bytes
         # tiny chunks take many more bytes on the wire than the body has
         wire_bytes = max(self._wire_bytes, self._body_bytes + 5 * self._chunks)
         if self._body_bytes > limit or wire_bytes > 2 * limit:
             self._refuse_body()
+        if self._early:
+            return  # nobody reads it
         if self._body_bytes > 65_536:  # small ones are not worth the counting
             self._all.body_bytes += self._body_bytes - self._counted
             self._counted = self._body_bytes
@@ -266,8 +274,32 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._is_rereading or self.parser.should_upgrade():
             return  # the parser stops at an offered upgrade; another parser reads the rest
+        if self._early:
+            self._answer_early(self._early)
+            return
         super().on_message_complete()
         self._phase, self.since = (_IDLE if self.cycle.response_complete else _WORK), self.loop.time()
+
+    def _refuse_early(self) -> bytes | None:
+        """Return the answer to a request that would be refused anyway, where nothing but its body is read before it."""
+        early = self._all.early
+        if early is None or self._all.ending or self._has_pending_answer() or self.flow.write_paused:
+            return None
+        if self.expect_100_continue or self.parser.should_upgrade() or not self.parser.should_keep_alive():
+            return None
+        if self.parser.get_http_version() == "1.0":
+            return None  # its connection ends with the answer
+        return early.refuse(self.parser.get_method(), self.url, self.server_state.default_headers)
+
+    def _answer_early(self, answer: bytes) -> None:
+        self._early = None
+        self.server_state.total_requests += 1
+        self._phase, self.since = _IDLE, self.loop.time()
+        if self._all.ending:  # since its head was read
+            self._is_over = True
+            self._write_last(answer.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
+        else:
+            self.transport.write(answer)
 
     def on_response_complete(self) -> None:
         """Do what uvicorn does here, without a timer per answer: `Connections.watch` closes idle connections."""

@@ -18,6 +18,7 @@ from mlserver.settings import ModelParameters
 from components._core.errors import ConfigError
 from components._core.types.oip_paths import model_path, ready_path
 from components.serve.admission import AdmissionControl
+from components.serve.early_refusals import EarlyRefusals
 from components.serve.fast_path import FastPath
 from components.serve.http_connections import ACCEPTED_AT_ONCE, Connections
 from components.serve.label_intake import LabelIntake
@@ -68,7 +69,8 @@ def serve(options: argparse.Namespace, admission: AdmissionControl, intake: Labe
 async def _serve(options: argparse.Namespace, admission: AdmissionControl, intake: LabelIntake | None) -> None:
     fast_path = FastPath(options.name, options.version, options.limits, intake)
     grpc_fast_path = GrpcFastPath(options.name, options.version, options.limits)
-    connections = Connections(options.limits, max_connections())
+    early = EarlyRefusals(admission, fast_path.infer_paths)
+    connections = Connections(options.limits, max_connections(), early)
     with tempfile.TemporaryDirectory(prefix="naru-serve-") as empty:
         # an empty repository: no request can make this server load another model
         settings = Settings(

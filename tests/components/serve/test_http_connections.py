@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from components.serve.early_refusals import EarlyRefusals
 from components.serve.http_connections import Connections
 from components.serve.limits import Limits
 from tests.representatives import representatives
@@ -88,9 +89,9 @@ def count_answers(text: bytes) -> int:
 
 
 @contextmanager
-def running(limits: Limits, most: int = 1_000) -> Iterator[Server]:
-    connections, started = Connections(limits, most), threading.Event()
-    config = uvicorn.Config(echo, port=0, http=connections.make, ws="none", lifespan="off", log_level="critical")
+def running(limits: Limits, most: int = 1_000, app: Any = None, early: EarlyRefusals | None = None) -> Iterator[Server]:
+    connections, started = Connections(limits, most, early), threading.Event()
+    config = uvicorn.Config(app or echo, port=0, http=connections.make, ws="none", lifespan="off", log_level="critical")
     server, found = uvicorn.Server(config), []
 
     class Rest:
