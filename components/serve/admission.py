@@ -31,6 +31,14 @@ QUEUE_PER_SLOT = 2
 """Queued requests per concurrent request: 32 for 16, some 20 ms of single rows. That covers a burst, or another process on the
 core."""
 
+OVERLOADED_SHARE, RECOVERED_SHARE = 0.25, 0.1
+"""Shares of the latest requests that are refused, from which the server counts as overloaded, and below which no longer. Then the queue
+takes a request for four slots: one that never empties makes every answer late and none more (K. Nichols, V. Jacobson: Controlling
+Queue Delay, ACM Queue 10(5), 2012). A burst or a pause of the process fills a queue, too, but is over before so many are refused."""
+
+_LATEST = 400
+"""Requests over which these shares are taken; older ones count for less and less."""
+
 QUEUE_SECONDS = 0.25
 """Longest wait in the queue. It matters when the requests in progress are large; small ones take a tenth of it."""
 
@@ -56,7 +64,8 @@ class AdmissionControl:
     ) -> None:
         self._limit = limit
         self._queue: deque[tuple[float, asyncio.Future[None]]] = deque()
-        self._queue_room, self._queue_seconds = QUEUE_PER_SLOT * limit, queue_seconds
+        self._queue_seconds = queue_seconds
+        self._refused_share, self._is_overloaded = 0.0, False
         self._timer: asyncio.TimerHandle | None = None
         self._taken = 0
         self._expected = 0  # requests of this round of the event loop that have yet to enter
@@ -102,9 +111,10 @@ class AdmissionControl:
 
         The requests whose heads are read in one round of the loop enter in the next one.
         """
-        if self._limit + self._queue_room - self._taken - len(self._queue) <= self._expected:
+        if self._limit + self._queue_room() - self._taken - len(self._queue) <= self._expected:
             refusal = self._too_busy()
             self.metrics.count_request(refusal)
+            self._note(is_refused=True)
             return refusal
         if not self._expected:
             asyncio.get_running_loop().call_soon(self._expect_none)
@@ -123,10 +133,13 @@ class AdmissionControl:
 
     async def enter(self) -> None:
         """Take a slot, first come, first served; `Slot` releases it."""
-        if self._taken < self._limit and not self._queue:
+        is_free = self._taken < self._limit and not self._queue
+        is_full = not is_free and len(self._queue) >= self._queue_room()
+        self._note(is_refused=is_full)
+        if is_free:
             self._taken += 1
             return
-        if len(self._queue) >= self._queue_room:
+        if is_full:
             raise self._too_busy()
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
@@ -157,6 +170,13 @@ class AdmissionControl:
             if not turn.done():
                 turn.set_exception(self._too_busy())
         self._timer = loop.call_at(self._queue[0][0], self._refuse_overdue, loop) if self._queue else None
+
+    def _queue_room(self) -> int:
+        return max(self._limit // 4, 1) if self._is_overloaded else QUEUE_PER_SLOT * self._limit
+
+    def _note(self, *, is_refused: bool) -> None:
+        self._refused_share += (is_refused - self._refused_share) / _LATEST
+        self._is_overloaded = self._refused_share > (RECOVERED_SHARE if self._is_overloaded else OVERLOADED_SHARE)
 
     def _take(self) -> None:
         with self._lock:

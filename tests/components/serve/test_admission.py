@@ -128,3 +128,25 @@ def test_an_answer_is_counted_at_once_and_its_line_made_when_it_is_sent(tmp_path
         function(argument)
     assert log.waiting == 1
     log.close()
+
+
+def test_at_lasting_overload_the_queue_is_short_until_few_are_refused() -> None:
+    async def let_in() -> list[int]:
+        """Of bursts in one round of the loop: how many of them find a slot or a place in the queue."""
+        admission, found = AdmissionControl(4), list[int]()
+
+        async def burst(requests: int) -> None:
+            found.append([admission.refuse_early() for _ in range(requests)].count(None))
+            await asyncio.sleep(0)
+
+        await burst(20)
+        await burst(70)
+        await burst(400)
+        await burst(20)
+        for _ in range(800):
+            await admission.enter()
+            admission.leave()
+        await burst(20)
+        return found
+
+    assert asyncio.run(let_in()) == [12, 12, 12, 5, 12], "two places in the queue for a slot, or one for four"
