@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -11,7 +12,8 @@ import tensorflow as tf
 from components._core.errors import ModelError
 from components._core.examples.artifact import read_head
 from components._core.types.signature import Feature, Signature, to_arrays
-from components._frameworks.saved_models.tensor_names import tensor_names
+from components._frameworks.saved_models.session import open_callable
+from components._frameworks.saved_models.tensor_names import SERVING, tensor_names
 from components._frameworks.table import load_model
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from tests.components.small_flights import Small
@@ -83,6 +85,30 @@ def test_it_answers_as_the_function_that_was_saved(small: Small):
     assert answered.keys() == function.keys()
     for name, values in answered.items():
         np.testing.assert_allclose(values, function[name].numpy(), atol=1e-6)
+
+
+def test_loops_branches_and_data_sets_run_in_the_threads_that_call(tmp_path: Path):
+    """TensorFlow's pool takes no part in a call, so nothing in a graph may wait for a thread of it."""
+    features = (Feature("x", "float32", False),)
+    (name,) = tensor_names(features).values()
+
+    class Loops(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name=name)])
+        def serve(self, x):
+            pairs = tf.stack([x, x], 1)
+            for _ in range(50):
+                pairs = tf.matmul(pairs, tf.constant([[0.5, 0.1], [0.2, 0.5]])) + tf.matmul(pairs, 0.1 * tf.eye(2))
+            _, grown = tf.while_loop(lambda i, _: i < 100, lambda i, v: (i + 1, v * 1.01), (tf.constant(0), x))
+            mapped = tf.map_fn(lambda v: tf.reduce_sum(tf.range(3.0) * v), x)
+            counted = tf.data.Dataset.range(5).reduce(tf.constant(0, tf.int64), lambda s, v: s + v)
+            return {"y": pairs[:, 0] + grown + mapped + tf.cast(counted, tf.float32)}
+
+    module = Loops()
+    tf.saved_model.save(module, str(tmp_path), signatures={SERVING: module.serve})
+    call, given = open_callable(features, ["y"], tmp_path), np.arange(20, dtype=np.float32)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: call(given)[0], range(40)))
+    np.testing.assert_allclose(answers, np.stack([module.serve(given)["y"].numpy()] * 40), rtol=1e-5)
 
 
 def test_what_preprocessing_fn_makes_is_what_the_model_was_trained_on(small: Small):
