@@ -103,6 +103,18 @@ def test_a_refused_request_may_not_send_more_than_others() -> None:
         assert status == 413 and b"connection: close" in head
 
 
+def test_a_refused_request_is_the_last_of_its_connection_once_the_server_shuts_down() -> None:
+    with full() as (server, _, _), socket.create_connection(("127.0.0.1", server.port)) as connection:
+        whole = request(PATH, b"x" * 1_000)
+        connection.sendall(whole[:500])
+        time.sleep(0.05)
+        server.loop.call_soon_threadsafe(server.connections.end)
+        connection.sendall(whole[500:])
+        answer = read(connection, 30)
+        assert answer.startswith(b"HTTP/1.1 429") and b"\r\nconnection: close\r\n" in answer
+        assert answer.endswith(b"<closed>")
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [(request("/other", b"1"), 200), (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200)],
