@@ -33,7 +33,7 @@ core."""
 
 OVERLOADED_SHARE, RECOVERED_SHARE = 0.25, 0.1
 """Shares of the latest requests that are refused, from which the server counts as overloaded, and below which no longer. Then the queue
-takes a request for four slots: one that never empties makes every answer late and none more (K. Nichols, V. Jacobson: Controlling
+has one place for four slots: a queue that never empties makes every answer late and none more (K. Nichols, V. Jacobson: Controlling
 Queue Delay, ACM Queue 10(5), 2012). A burst or a pause of the process fills a queue, too, but is over before so many are refused."""
 
 _LATEST = 400

@@ -240,7 +240,7 @@ class Connection(HttpToolsProtocol):
         self._early = self._refuse_early()
         if self._early is None:
             super().on_headers_complete()
-        if self._all.ending and self._early is None:
+        if self._all.ending:
             if before is not None and before is self._marked:
                 before.keep_alive = True  # another request follows it after all
             self._mark_last()
