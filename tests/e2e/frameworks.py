@@ -78,7 +78,9 @@ def name_of(family: str) -> str:
     return f"e2e-{family}"
 
 
-def write_family(folder: Path, source: str, name: str, family: Family, serve: dict[str, Any] | None = None) -> Path:
+def write_family(
+    folder: Path, source: str, name: str, family: Family, more: dict[str, dict[str, Any]] | None = None
+) -> Path:
     """The project's folder; that of ONNX is the example's, until a model is imported.
 
     Args:
@@ -86,12 +88,13 @@ def write_family(folder: Path, source: str, name: str, family: Family, serve: di
         source: Its rows.
         name: The project's name.
         family: The kind of project.
-        serve: More of the section `serve`.
+        more: More of project.yaml, by section.
     """
     write_project(folder, source, name=name)
     file = folder / "project.yaml"
     raw = yaml.safe_load(file.read_text())
-    raw["serve"] |= serve or {}
+    for section, content in (more or {}).items():
+        raw[section] = {**raw[section], **content}
     if family.framework not in ("", "onnx"):
         del raw["train"]
         raw["code"] = {"framework": family.framework}
