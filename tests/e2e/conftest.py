@@ -164,6 +164,7 @@ def serving(world: World, environment: Environment, deployed: Deployed, server_i
     kubectl("delete", "seldondeployment", "--all", "-n", MODELS_NAMESPACE, seconds=300)
     until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "their servers are gone")
     naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
+    kubectl("wait", "--for=delete", f"namespace/{MODELS_NAMESPACE}", "--timeout=5m", seconds=330)
 
 
 @pytest.fixture(scope="module")
