@@ -50,7 +50,8 @@ class Family:
         model: Its `model.py`; empty: there is none, or that of the example.
         server: Name of the image that serves its model.
         opened_by: Frameworks that the model may name as those that open it.
-        is_repeatable: Whether a fit on another machine, with other versions of NumPy and Python, makes the same model.
+        is_repeatable: Whether a fit on this machine makes the same model as one in the image. TensorFlow and XGBoost may have other
+            versions here, with which the same parameters make another one (XGBoost 3.2 and 3.4 do).
     """
 
     framework: str = ""
@@ -65,7 +66,7 @@ BOOSTED = Family("sklearn", _BOOSTED, opened_by=("sklearn",))
 FAMILIES = {
     "keras": Family(server="naru-server", opened_by=("keras",), is_repeatable=False),
     "linear": Family("sklearn", _LINEAR, opened_by=("sklearn",)),
-    "xgboost": Family("xgboost", _PARAMETERS, opened_by=("xgboost",)),
+    "xgboost": Family("xgboost", _PARAMETERS, opened_by=("xgboost",), is_repeatable=False),
     "lightgbm": Family("lightgbm", _PARAMETERS, opened_by=("lightgbm",)),
     "onnx": Family("onnx", opened_by=("onnx",)),
     "auto": Family("auto", opened_by=("sklearn", "lightgbm", "xgboost")),
