@@ -6,6 +6,7 @@ Those that a person must fix first, such as a permission, become a ConfigError.
 from __future__ import annotations
 
 import errno
+import re
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,9 @@ _REMEDIES = {
 }
 _FOR_THE_PERSON = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR})
 _OTHERWISE = "run again once it is fixed; what was finished is kept"
+_NO_LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
+"""What the dynamic loader of Linux says, and an `OSError` without a number repeats: as Python's `ctypes` calls it for LightGBM."""
+_LIBRARIES = {"libgomp.so.1": " (Debian, Ubuntu: apt-get install libgomp1)"}
 
 
 def remedy_for(error: Exception) -> str:
@@ -47,6 +51,11 @@ def from_system(error: OSError, where: str = "") -> NaruError:
         error: The system error.
         where: Place of the error, if the error itself names none.
     """
+    if library := _NO_LIBRARY.match(str(error)):
+        message = f"the shared library {library[1]} is not installed on this machine"
+        how = _LIBRARIES.get(library[1], "")
+        remedy = f"install the system's package that has it{how}; in an image of your own, build it in"
+        return ConfigError(message, where=where, remedy=remedy)
     kind = ConfigError if needs_user_action(error) else NaruError
     place = str(error.filename or where)
     return kind(f"{error.strerror or error}", where=place, remedy=remedy_for(error) or _OTHERWISE)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components._cluster.kubernetes_client import KINDS, LABEL, MANAGER, Cluster, Object, name_of, path_of
-from components._core.errors import ConfigError, NaruError
+from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components.deploy.targets.seldon.objects import KIND, VERSION
 from pipelines.cluster.api_server_addresses import with_api_server
@@ -56,6 +56,7 @@ def plan(cluster: Cluster, desired: list[Object]) -> list[Change]:
     Raises:
         ConfigError: When there is a kind that Naru cannot remove, when a namespace or a Secret that Naru does not make
             is missing, or when a namespace would be removed in which models are served.
+        UnavailableError: While one of the namespaces is being deleted.
     """
     _check_kinds(desired)
     desired = with_api_server(cluster, desired)
@@ -156,8 +157,12 @@ def _check_kinds(desired: list[Object]) -> None:
 
 def _check_namespaces(cluster: Cluster, desired: list[Object]) -> None:
     made = {one["metadata"]["name"] for one in desired if one["kind"] == "Namespace"}
-    for name in sorted({one["metadata"].get("namespace") or "" for one in desired} - made - {""}):
-        if cluster.get({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}) is None:
+    for name in sorted(({one["metadata"].get("namespace") or "" for one in desired} | made) - {""}):
+        live = cluster.get({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        if live is not None and "deletionTimestamp" in live["metadata"]:
+            remedy = f"run this again once it is gone: kubectl wait --for=delete namespace/{name} --timeout=5m"
+            raise UnavailableError("the namespace is being deleted, with everything in it", where=name, remedy=remedy)
+        if live is None and name not in made:
             remedy = (
                 "install Kubeflow Pipelines first, or name another namespace for the runs in the overlay's transformer"
             )

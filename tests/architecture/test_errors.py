@@ -152,6 +152,13 @@ def test_what_optuna_would_raise_of_a_space_is_reported_as_a_config_error() -> N
             parse_project({**project, "tune": {"trials": 1, "space": {"x": space}}})
 
 
+def test_a_shared_library_that_a_package_needs_is_named_with_what_installs_it() -> None:
+    """As Python's ctypes says it where LightGBM is imported on a system without OpenMP."""
+    error = from_system(OSError("libgomp.so.1: cannot open shared object file: No such file or directory"))
+    assert isinstance(error, errors.ConfigError)
+    assert "libgomp.so.1 is not installed" in str(error) and "apt-get install libgomp1" in str(error)
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO])
 def test_what_the_system_refuses_is_reported_with_its_place_and_what_to_do(number: int) -> None:
     error = from_system(OSError(number, "no", "/somewhere/file"))

@@ -14,18 +14,21 @@ import pytest
 
 from components._cluster.kubernetes_client import Cluster
 from components._core.errors import NaruError
+from components._core.settings import MODELS_NAMESPACE
 from pipelines.cluster.overlay_deployment import find_ours
 from pipelines.stage_durations import time_lines
 from tests.containers.engine import ROOT, build_images
+from tests.e2e.database import kubectl
 from tests.e2e.environment import Environment, credentials
 from tests.e2e.flights import write_project, write_rows
 from tests.e2e.forwarding import forwarded
+from tests.e2e.models import TRAFFIC, has_seldon
 from tests.e2e.pools import write_pools
 from tests.e2e.world import OWNER, Done, World, naru, secret, settings, until
 
 IMAGES = ("stages", "light", "mlflow")
-EXTRAS = "postgresql"
-"""Built into the images: `test_sources.py` reads a table of PostgreSQL."""
+EXTRAS = "lightgbm onnx postgresql sklearn xgboost"
+"""Built into the images: `test_sources.py` reads a table of PostgreSQL, `test_frameworks.py` fits a model of each framework."""
 NO_CLUSTER = "e2e: no cluster: set KUBECONFIG (tests/e2e/environment.py lists every setting)"
 
 _STARTED = time.monotonic()
@@ -68,6 +71,12 @@ def images(environment: Environment) -> None:
 def server_image(environment: Environment) -> None:
     """The model server's, built from the files as they are, where the cluster finds it."""
     _bring(environment, "server", "naru-server:python3.12")
+
+
+@pytest.fixture(scope="session")
+def onnx_server_image(environment: Environment) -> None:
+    """The same of the server without TensorFlow."""
+    _bring(environment, "server-onnx", "naru-server-onnx:python3.12")
 
 
 @pytest.fixture(scope="session")
@@ -143,6 +152,27 @@ def source(world: World, rows: Path) -> str:
 @pytest.fixture(scope="session")
 def project(source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_project(tmp_path_factory.mktemp("project"), f"{source}/flights-{{span}}.csv")
+
+
+@pytest.fixture(scope="module")
+def serving(world: World, environment: Environment, deployed: Deployed, server_image: None) -> Iterator[None]:
+    """Runs bring their models into service; at the end none is in service any more, and the next tests find no serving."""
+    if not has_seldon():
+        pytest.skip("Seldon's operator is not on this cluster")
+    naru(deployed.variables, "cluster", "deploy", "--overlay", f"{environment.overlay}-seldon").well()
+    yield
+    kubectl("delete", "seldondeployment", "--all", "-n", MODELS_NAMESPACE, seconds=300)
+    until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "their servers are gone")
+    naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
+    kubectl("wait", "--for=delete", f"namespace/{MODELS_NAMESPACE}", "--timeout=5m", seconds=330)
+
+
+@pytest.fixture(scope="module")
+def traffic() -> Iterator[str]:
+    """The namespace of the pod that asks what serves."""
+    kubectl("create", "namespace", TRAFFIC)
+    yield TRAFFIC
+    kubectl("delete", "namespace", TRAFFIC)
 
 
 def serves(environment: Environment, deployed: Deployed) -> bool:

@@ -64,7 +64,17 @@ def read_month(month: int) -> list[str]:
     return (_EXAMPLE / "data" / f"flights-{month:02d}.csv").read_text().splitlines()
 
 
+def read_rows(month: int, count: int) -> pa.Table:
+    """So many flights of a month, spread over it, with their label."""
+    lines = read_month(month)
+    return _to_table([lines[0], *lines[1 :: len(lines) // count][:count]])
+
+
 def read_day(day: int) -> pa.Table:
     """The flights of a day in January."""
-    table = csv.read_csv(io.BytesIO("\n".join(read_month(1)).encode()))
+    table = _to_table(read_month(1))
     return table.filter(pc.equal(table["day"], day))
+
+
+def _to_table(lines: list[str]) -> pa.Table:
+    return csv.read_csv(io.BytesIO("\n".join(lines).encode()))

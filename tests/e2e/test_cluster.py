@@ -27,8 +27,7 @@ from tests.e2e.conftest import Deployed, status
 from tests.e2e.environment import Environment
 from tests.e2e.flights import BROKEN, NAME, write_project
 from tests.e2e.forwarding import forwarded
-from tests.e2e.models import has_seldon
-from tests.e2e.world import OWNER, World, expected_artifacts, naru, run_id, until
+from tests.e2e.world import OWNER, World, expected_artifacts, naru, run_here, run_id, until
 
 pytestmark = pytest.mark.e2e
 
@@ -39,10 +38,7 @@ CACHED = {"ingest", "validate", "transform", "tune", "train"}
 def laptop(rows: Path, tmp_path_factory: pytest.TempPathFactory, deployed: Deployed) -> dict[str, Any]:
     """The record of the same rows and project, run on this machine."""
     folder = write_project(tmp_path_factory.mktemp("laptop"), str(rows / "flights-{span}.csv"))
-    own = ("AWS_ENDPOINT_URL", "NARU_STORE", "MLFLOW_TRACKING_URI")
-    variables = {name: value for name, value in deployed.variables.items() if name not in own}
-    done = naru({**variables, "NARU_SERVING": "none"}, "run", str(folder), "--json")
-    return dict(json.loads(done.well()))
+    return run_here(folder, deployed.variables)
 
 
 @pytest.fixture(scope="session")
@@ -239,13 +235,8 @@ def test_a_stage_that_asks_for_a_gpu_waits_with_the_reason_and_goes_on_once_a_no
     assert world.wait(run, "a run whose training waited for its pool")["state"] == "SUCCEEDED"
 
 
-def test_a_run_brings_its_model_into_service_through_seldon(
-    world: World, project: Path, environment: Environment, server_image: None, deployed: Deployed
-) -> None:
+def test_a_run_brings_its_model_into_service_through_seldon(world: World, project: Path, serving: None) -> None:
     """With the permissions of the runs, in a pod of the runs."""
-    if not has_seldon():
-        pytest.skip("Seldon's operator is not on this cluster")
-    naru(deployed.variables, "cluster", "deploy", "--overlay", f"{environment.overlay}-seldon").well()
     run = world.submit(project, "--cause", "to be served")
     assert world.wait(run, "a run that ends in service")["state"] == "SUCCEEDED"
     served = next(time for time in world.times(run) if time.stage == "deploy")
@@ -259,15 +250,6 @@ def test_a_run_brings_its_model_into_service_through_seldon(
         assert json.load(output)["name"] == NAME
     refused = world.naru("cluster", "undeploy", "--delete-data")
     assert refused.code == 2 and "these serve requests and would be removed" in refused.errors
-    world.cluster.delete(
-        {
-            "apiVersion": "machinelearning.seldon.io/v1",
-            "kind": "SeldonDeployment",
-            "metadata": {"name": NAME, "namespace": MODELS_NAMESPACE},
-        }
-    )
-    until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "its servers are gone")
-    naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
 
 
 def _cached(times: list[StageTime]) -> set[str]:

@@ -17,29 +17,23 @@ import pytest
 
 from components._core.project.placeholders import PER_RUN
 from components._core.request_log.layout import hour_folder
-from components._core.settings import MODELS_NAMESPACE
-from components._core.store.ledger import Deployment, current_champion, read_deployments
+from components._core.store.ledger import Deployment, read_deployments
 from components._core.store.object_store import list_names, put, read_bytes
 from components._core.store.run_claims import read_holder
 from components._core.types.artifact_files import SIGNATURE
-from components._core.types.oip_requests import to_request
 from components._core.types.signature import Signature
 from components._feedback.span_store import SpanStore, feedback_home
 from components._kfp.server_state import FINAL, Server
 from components.watch.records import Decision, History, open_records, read_history
 from pipelines.kfp.failure_reasons import find_reason
-from tests.e2e.conftest import Deployed
 from tests.e2e.database import kubectl
-from tests.e2e.environment import Environment
-from tests.e2e.flights import LOOP, read_month, write_project
-from tests.e2e.models import has_seldon
-from tests.e2e.seldon.asking import read_asked, render_asker
-from tests.e2e.world import World, naru, until
+from tests.e2e.flights import LOOP, read_rows, write_project
+from tests.e2e.models import TRAFFIC, champion_of, send_requests
+from tests.e2e.seldon.asking import read_asked
+from tests.e2e.world import World, until
 
 pytestmark = pytest.mark.e2e
 
-TRAFFIC = "naru-e2e-traffic"
-"""Namespace of the pod that asks."""
 WRITTEN_ROWS = 1_200
 PIPELINES = ("training", "prediction", "monitoring", "feedback", "watch")
 _LOOP = """
@@ -63,31 +57,19 @@ _SERVE = """
 
 
 @pytest.fixture(scope="module")
-def looped(
-    world: World, source: str, environment: Environment, deployed: Deployed, server_image: None, tmp_path_factory: Any
-) -> Iterator[Path]:
-    """The project's folder, on a cluster that serves; at the end nothing of it fires or serves any more, and the next tests find no serving."""
-    if not has_seldon():
-        pytest.skip("Seldon's operator is not on this cluster")
-    naru(deployed.variables, "cluster", "deploy", "--overlay", f"{environment.overlay}-seldon").well()
+def looped(world: World, source: str, serving: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The project's folder, on a cluster that serves; at the end nothing of it fires any more."""
     folder = write_project(
         tmp_path_factory.mktemp("loop"), f"{source}/flights-{{span}}.csv", name=LOOP, data="spans: '1'"
     )
     file = folder / "project.yaml"
     text = file.read_text().replace("gates: {model: {thresholds: {auc: {min: 0.7}}, slices: [origin]}}", _GATES)
     head, serve = text.split("serve: {resources: ")
-    serving = f"serve:\n  resources: {serve.strip().removesuffix('}')}{_SERVE}"
-    file.write_text(head + serving + _LOOP.format(store=world.variables["NARU_STORE"]))
-    kubectl("create", "namespace", TRAFFIC)
-    try:
-        yield folder
-    finally:
-        for schedule in _schedules(world):
-            Server(world.kfp).delete_schedule(schedule)
-        kubectl("delete", "namespace", TRAFFIC, "--wait=false")
-        kubectl("delete", "seldondeployment", LOOP, "-n", MODELS_NAMESPACE, "--ignore-not-found", seconds=300)
-        until(lambda: not world.cluster.list_in(MODELS_NAMESPACE, "v1", "Pod"), "its servers are gone")
-        naru(deployed.variables, "cluster", "deploy", "--overlay", environment.overlay).well()
+    section = f"serve:\n  resources: {serve.strip().removesuffix('}')}{_SERVE}"
+    file.write_text(head + section + _LOOP.format(store=world.variables["NARU_STORE"]))
+    yield folder
+    for schedule in _schedules(world):
+        Server(world.kfp).delete_schedule(schedule)
 
 
 _GATES = "gates: {model: {first: deploy}}"
@@ -98,16 +80,16 @@ def champion(world: World, looped: Path) -> Deployment:
     """The first champion, in service: of one epoch over one month."""
     run = world.submit(looped, "--param", "epochs=1", "--cause", "the first model")
     assert world.wait(run, "the loop's first model")["state"] == "SUCCEEDED"
-    return until(lambda: _champion(world), "the ledger has it", 10)
+    return champion_of(world, LOOP)
 
 
 @pytest.fixture(scope="module")
-def decision(world: World, looped: Path, champion: Deployment) -> Decision:
+def decision(world: World, looped: Path, champion: Deployment, traffic: str) -> Decision:
     """The decision of the watcher about labels that say that the model is worse; its pod was deleted as it had been written."""
     signature = _signature(world, champion)
-    rows = _rows(1)
+    rows = read_rows(1, WRITTEN_ROWS)
     with world.here():
-        kubectl("apply", "-f", "-", given=json.dumps(_asker(rows, signature)))
+        send_requests(LOOP, rows.slice(0, 40), signature, pause=0.5)
         labels = _write_answers(world, signature, champion.version, rows, "first", are_wrong=True)
         put(labels.encode(), f"{world.variables['NARU_STORE']}/e2e-labels/first.csv")
     until(lambda: _span(world), "the recurring join writes a span", 600)
@@ -184,7 +166,7 @@ def test_its_model_is_promoted_through_a_canary(world: World, decision: Decision
     assert ended["state"] == "SUCCEEDED", ended
     rollout = world.read(run, "deploy", "rollout/rollout.json")
     assert [change["action"] for change in rollout["changes"]][-1] == "promote", rollout
-    promoted = _champion(world)
+    promoted = champion_of(world, LOOP)
     assert any(change["shares"].get(promoted.version) == 50 for change in rollout["changes"]), rollout
     assert promoted.version != champion.version and promoted.run == decision.claimed.run
     answered = {one.version for one in read_asked(world.cluster, TRAFFIC) if one.status == 200}
@@ -192,7 +174,7 @@ def test_its_model_is_promoted_through_a_canary(world: World, decision: Decision
 
 
 def test_the_baseline_moves_and_no_second_run_starts_for_the_cause(world: World, decision: Decision) -> None:
-    promoted = _champion(world)
+    promoted = champion_of(world, LOOP)
     ended = until(lambda: _history(world).decisions[0].ended, "its end is recorded", 300)
     assert (ended.verdict, ended.promoted) == ("succeeded", promoted.version)
     until(lambda: _results(world)[-1]["version"] == promoted.version, "the monitor judges the new champion", 300)
@@ -203,9 +185,9 @@ def test_the_baseline_moves_and_no_second_run_starts_for_the_cause(world: World,
 
 
 def test_broken_data_is_a_notice_and_starts_nothing(world: World, decision: Decision) -> None:
-    promoted = _champion(world)
+    promoted = champion_of(world, LOOP)
     with world.here():
-        rows = pa.concat_tables([_rows(1), _rows(2)])
+        rows = pa.concat_tables([read_rows(1, WRITTEN_ROWS), read_rows(2, WRITTEN_ROWS)])
         _write_answers(world, _signature(world, promoted), promoted.version, rows, "broken", is_broken=True)
     notice = until(lambda: next(iter(_history(world).of_state("notice")), None), "the watcher records a notice", 600)
     assert notice.causes[0].kind == "invariant" and "dep_delay" in notice.why
@@ -213,26 +195,6 @@ def test_broken_data_is_a_notice_and_starts_nothing(world: World, decision: Deci
     assert len(_history(world).decisions) == 1
     refused = [record for record in _history(world).of_state("refused") if record.reason == "invariant"]
     assert {cause.name for record in refused for cause in record.causes} <= {"moved"}
-
-
-def _asker(rows: pa.Table, signature: Signature) -> dict[str, Any]:
-    """A pod that asks the model twice a second, from another namespace."""
-    features = list(signature.inputs)
-    pod = render_asker(TRAFFIC, LOOP, [to_request(rows.slice(row, 1), features) for row in range(40)], 0.5)
-    variables = pod["spec"]["containers"][0]["env"]
-    next(one for one in variables if one["name"] == "SERVICE")["value"] = f"{LOOP}.{MODELS_NAMESPACE}"
-    return pod
-
-
-def _rows(month: int) -> pa.Table:
-    """Flights of a month, with their label."""
-    import io
-
-    from pyarrow import csv
-
-    lines = read_month(month)
-    kept = lines[1 :: len(lines) // WRITTEN_ROWS][:WRITTEN_ROWS]
-    return csv.read_csv(io.BytesIO("\n".join([lines[0], *kept]).encode()))
 
 
 def _write_answers(
@@ -288,13 +250,6 @@ def _signature(world: World, deployment: Deployment) -> Signature:
 def _deployments(world: World) -> list[Deployment]:
     with world.here():
         return list(read_deployments(world.variables["NARU_STORE"], LOOP))
-
-
-def _champion(world: World) -> Deployment:
-    with world.here():
-        found = current_champion(world.variables["NARU_STORE"], LOOP)
-    assert found
-    return found
 
 
 def _history(world: World) -> History:

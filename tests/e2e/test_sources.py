@@ -15,18 +15,19 @@ import pytest
 
 from components._core.store.object_store import upload
 from tests.containers.engine import ROOT
-from tests.e2e.conftest import EXTRAS, Deployed
+from tests.e2e.conftest import Deployed
 from tests.e2e.database import NAMESPACE, PORT, SERVICE, kubectl, running_database
 from tests.e2e.environment import Environment
 from tests.e2e.flights import DAYS, TABLE, read_day, read_month, write_project
 from tests.e2e.forwarding import forwarded
-from tests.e2e.world import World, naru
+from tests.e2e.world import World, naru, run_here
 
 pytestmark = pytest.mark.e2e
 
 PATTERN = "date={YYYY}-{MM}-{DD}/part.parquet"
 SPANS = "spans: last 30"
 ROWS = 3_000
+EXTRA = "postgresql"
 
 
 def test_days_of_parquet_in_s3_are_judged_as_on_a_laptop_and_only_what_changed_is_read_again(
@@ -52,18 +53,18 @@ def test_a_table_of_postgresql_is_read_by_the_connection_of_a_secret(
     source = "postgresql://${FLIGHTS_DB}"
     project = write_project(tmp_path / "table", source, name=TABLE, data="sql: {table: public.flights}")
     refused = world.naru("plan", str(project))
-    assert refused.code == 2 and f"the extra '{EXTRAS}'" in refused.errors, refused.errors
+    assert refused.code == 2 and f"the extra '{EXTRA}'" in refused.errors, refused.errors
     assert "NARU_EXTRAS" in refused.errors
     overlay = _write_overlay(environment, tmp_path / "overlay", f"{SERVICE}.{NAMESPACE}.svc:{PORT}")
     assert (
         "NetworkPolicy kubeflow/naru-sources"
         in naru(deployed.variables, "cluster", "deploy", "--overlay", overlay).well()
     )
-    run = world.submit(project, NARU_EXTRAS=EXTRAS)
+    run = world.submit(project, NARU_EXTRAS=EXTRA)
     assert world.wait(run, "a table of PostgreSQL")["state"] == "SUCCEEDED"
     with forwarded(NAMESPACE, SERVICE, PORT) as address:
         reached = f"postgresql://postgres:{database}@{urlsplit(address).netloc}/flights"
-        record = _run_here(project, deployed, FLIGHTS_DB=reached)
+        record = run_here(project, deployed.variables, FLIGHTS_DB=reached)
     times = world.times(run)
     assert _without_explain({time.stage: time.verdict for time in times}) == _without_explain(_verdicts(record))
     assert f"{ROWS:,} rows" in times[0].reason
@@ -98,16 +99,10 @@ def _compare(world: World, here: Path, there: Path, deployed: Deployed, named: s
     """Run the project on the cluster and here; what ingest says on the cluster, which is what it says here."""
     run = world.submit(there)
     assert world.wait(run, named)["state"] == "SUCCEEDED"
-    times, record = world.times(run), _run_here(here, deployed)
+    times, record = world.times(run), run_here(here, deployed.variables)
     assert _without_explain({time.stage: time.verdict for time in times}) == _without_explain(_verdicts(record))
     assert times[0].reason == record["stages"][0]["reason"]
     return times[0].reason
-
-
-def _run_here(project: Path, deployed: Deployed, **more: str) -> dict[str, Any]:
-    own = ("AWS_ENDPOINT_URL", "NARU_STORE", "MLFLOW_TRACKING_URI")
-    variables = {name: value for name, value in deployed.variables.items() if name not in own}
-    return dict(json.loads(naru({**variables, "NARU_SERVING": "none", **more}, "run", str(project), "--json").well()))
 
 
 def _without_explain(verdicts: dict[str, str]) -> dict[str, str]:

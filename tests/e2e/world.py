@@ -55,6 +55,13 @@ def naru(variables: dict[str, str], *arguments: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def run_here(project: Path, variables: dict[str, str], **more: str) -> dict[str, Any]:
+    """The record of a run of a project on this machine, in the project's own store and with nothing in service."""
+    own = ("AWS_ENDPOINT_URL", "NARU_STORE", "MLFLOW_TRACKING_URI")
+    here = {name: value for name, value in variables.items() if name not in own}
+    return dict(json.loads(naru({**here, "NARU_SERVING": "none", **more}, "run", str(project), "--json").well()))
+
+
 def until(true: Callable[[], Any], what: str, seconds: float = 300.0) -> Any:
     """What `true` answers once it is something."""
     end = time.monotonic() + seconds

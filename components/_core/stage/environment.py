@@ -14,11 +14,16 @@ from typing import Literal
 from components import VERSION
 from components._core.setting_names import IMAGE
 
-_PACKAGES = {
+PACKAGES = {
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
     "keras": ("keras",),
     "tensorflow-transform": ("tensorflow-transform",),
     "scikit-learn": ("scikit-learn",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+    "lightgbm": ("lightgbm",),
+    "torch": ("torch",),
+    "onnx": ("onnx",),
+    "skl2onnx": ("skl2onnx",),
     "onnxruntime": ("onnxruntime",),
     "numpy": ("numpy",),
     "pyarrow": ("pyarrow",),
@@ -50,7 +55,7 @@ class Environment:
 
 def describe_environment() -> Environment:
     """Describe the environment of this process."""
-    found = {name: _find_version(distributions) for name, distributions in _PACKAGES.items()}
+    found = {name: _find_version(distributions) for name, distributions in PACKAGES.items()}
     image = os.environ.get(IMAGE) or None
     return Environment(
         naru=VERSION,

@@ -16,6 +16,7 @@ from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json, write_json
 from components._core.project.code_config import Code
 from components._core.setting_names import STORE
+from components._core.stage import environment
 from components._core.store.file_digests import write_digests
 from components._core.types.artifact_files import IMPORTANCES, OUTCOME, SAVED_MODEL, SIGNATURE
 from components._core.types.signature import Signature
@@ -25,6 +26,7 @@ from components._frameworks.table import (
     check_model_files,
     find_framework,
     framework_of,
+    known_frameworks,
     load_model,
     missing_model_files,
     needs_tensorflow,
@@ -156,6 +158,12 @@ def test_looking_up_frameworks_and_checking_files_imports_none_of_them(tmp_path:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_runs_record_names_the_version_of_every_package_of_its_framework() -> None:
+    distributions = {"sklearn": "scikit-learn"}
+    wanted = {name for framework in known_frameworks() for name in find_framework(framework).packages}
+    assert not {distributions.get(name, name) for name in wanted} - environment.PACKAGES.keys()
 
 
 def test_keras_has_a_transform_graph_in_front_and_others_may_do_without() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import numpy as np
 
 from components._cluster.kubernetes_client import Cluster
 
@@ -60,8 +62,24 @@ class Asked:
     value: Any
 
 
-def render_asker(namespace: str, model: str, rows: Sequence[dict[str, Any]], pause: float = 0.05) -> dict[str, Any]:
-    variables = {"ROWS": json.dumps(rows), "SERVICE": model, "ASK": f"/v2/models/{model}/infer", "PAUSE": str(pause)}
+def render_asker(
+    namespace: str, model: str, rows: Sequence[dict[str, Any]], pause: float = 0.05, service: str = ""
+) -> dict[str, Any]:
+    """The pod.
+
+    Args:
+        namespace: Its namespace.
+        model: Name of the model.
+        rows: The requests, sent in turn, again and again.
+        pause: Seconds between an answer and the next request.
+        service: Host name of the model's Service as it is found from there; empty: the model's name, in the same namespace.
+    """
+    variables = {
+        "ROWS": json.dumps(rows),
+        "SERVICE": service or model,
+        "ASK": f"/v2/models/{model}/infer",
+        "PAUSE": str(pause),
+    }
     container = {
         "name": NAME,
         "image": "naru-server:python3.12",
@@ -93,3 +111,23 @@ def share_of(version: str, asked: Iterable[Asked]) -> float:
     """Percent of the answers that came from it."""
     answered = [one for one in asked if one.status == 200]
     return 100 * sum(one.version == version for one in answered) / max(1, len(answered))
+
+
+def wrong(asked: Iterable[Asked], expected: Mapping[str, Any], bound: float = 1e-5) -> list[Asked]:
+    """Answers that are not what the version that gave them says offline, or of a version that is not expected.
+
+    Args:
+        asked: The requests.
+        expected: What each version answers offline to each of the rows, as a vector.
+        bound: Largest difference of two equal answers.
+    """
+    return [
+        one
+        for one in asked
+        if one.status == 200
+        and not (one.version in expected and np.isclose(one.value, expected[one.version][one.row], rtol=0, atol=bound))
+    ]
+
+
+def lost(asked: Iterable[Asked]) -> list[Asked]:
+    return [one for one in asked if one.status != 200]

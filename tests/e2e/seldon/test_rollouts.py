@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from components._core.errors import ConfigError
@@ -20,7 +19,7 @@ from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL
 from components.deploy.targets.seldon.pods import PodClient
 from pipelines.compile_target import Target
 from pipelines.rollback import roll_back
-from tests.e2e.seldon.asking import Asked, read_asked, render_asker, share_of
+from tests.e2e.seldon.asking import Asked, lost, read_asked, render_asker, share_of, wrong
 from tests.e2e.seldon.site import NAME, NAMESPACE, ROWS, STORE, TABLE, Site
 from tests.e2e.world import until
 
@@ -43,19 +42,6 @@ def last_rollout() -> list[Change]:
     return [change for change in changes if change.rollout == changes[-1].rollout]
 
 
-def wrong(site: Site, asked: list[Asked]) -> list[Asked]:
-    """Answers that are not what the version that gave them says offline."""
-    return [
-        one
-        for one in asked
-        if one.status == 200 and not np.isclose(one.value, site.expected[one.version][one.row], atol=1e-5)
-    ]
-
-
-def lost(asked: list[Asked]) -> list[Asked]:
-    return [one for one in asked if one.status != 200]
-
-
 @pytest.fixture(autouse=True)
 def record(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
     """A row of the table that is printed at the end."""
@@ -64,7 +50,9 @@ def record(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
     asked = _asked_so_far(site)[len(before) :]
     name = request.node.name.removeprefix("test_").replace("_", " ")
     outcome = "; ".join(f"{change.action} {change.version}" for change in last_rollout()) if site.expected else ""
-    TABLE.append((name, time.monotonic() - started, len(asked), len(wrong(site, asked)), len(lost(asked)), outcome))
+    TABLE.append(
+        (name, time.monotonic() - started, len(asked), len(wrong(asked, site.expected)), len(lost(asked)), outcome)
+    )
 
 
 def _asked_so_far(site: Site) -> list[Asked]:
@@ -101,7 +89,7 @@ def test_a_good_canary_is_promoted_by_shares_of_one_in_three_and_one_in_two(
     assert share_of("2", before) == 0, "it is asked by nobody before it has a share"
     assert share_of("2", third) == pytest.approx(33.3, abs=12)
     assert share_of("2", half) == pytest.approx(50, abs=12)
-    assert not wrong(site, asked) and not lost(asked)
+    assert not wrong(asked, site.expected) and not lost(asked)
 
 
 def test_a_canary_that_crashes_is_taken_back_with_its_last_words(site: Site, registry: None, asker: None) -> None:
@@ -202,7 +190,7 @@ def test_ten_rounds_lose_no_request_and_answer_none_wrongly(site: Site, registry
         assert champion() == done.now
     asked = read_asked(site.cluster, NAMESPACE, since=started)
     assert len(asked) > 500
-    assert not wrong(site, asked)
+    assert not wrong(asked, site.expected)
     assert not lost(asked), lost(asked)[:5]
     answered_by = {one.version for one in asked}
     assert answered_by == {"2", "7"}

@@ -101,6 +101,16 @@ def test_a_namespace_that_is_not_ours_to_make_is_asked_for(cluster: Cluster, sto
         plan(cluster, wanted())
 
 
+@pytest.mark.parametrize("name", ["naru", "kubeflow"])
+def test_a_namespace_that_is_being_deleted_is_waited_for(cluster: Cluster, store: Any, name: str) -> None:
+    """The server answers 403 to whatever is made in one, and takes what was there with it."""
+    deploy(cluster, plan(cluster, wanted()))
+    store.objects[f"/api/v1/namespaces/{name}"]["metadata"]["deletionTimestamp"] = "2026-11-30T20:00:00Z"
+    with pytest.raises(UnavailableError, match=rf"{name}: the namespace is being deleted") as refused:
+        plan(cluster, wanted(2))
+    assert f"kubectl wait --for=delete namespace/{name}" in str(refused.value)
+
+
 def test_undeploy_leaves_nothing_of_ours_and_everything_of_others(cluster: Cluster, store: Any) -> None:
     before = set(store.objects)
     deploy(cluster, plan(cluster, wanted()))
