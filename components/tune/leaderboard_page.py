@@ -12,6 +12,7 @@ from components._core.report.plots import lines
 from components.tune.candidates import Values
 from components.tune.kind_search import Attempt, Search
 from components.tune.leaderboard import CONSTANT, Entry, Leaderboard
+from components.tune.objective import describe_rows
 
 
 def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcome, values: Values) -> Page:
@@ -22,7 +23,7 @@ def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcom
             "chosen": board.chosen,
             board.metric: four_digits(chosen.value),
             "trials": len(search.attempts),
-            "eval rows": board.rows,
+            "judged by": describe_rows(board.rows, board.folds),
         }
     )
     if board.why:
@@ -35,10 +36,10 @@ def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcom
         )
     page.table(
         "Leaderboard",
-        ["kind", "model", board.metric, "eval loss", "gain of the chosen one", "95 % from", "to", "trials"],
+        ["kind", "model", board.metric, "loss", "gain of the chosen one", "95 % from", "to", "trials"],
         [_row(entry, board) for entry in board.entries],
-        "The best of each kind on the eval rows. Gains: paired bootstrap of these rows; above 0 the chosen model is better. The eval rows chose the values, "
-        "too: evaluate judges the model on others.",
+        f"The best of each kind on {describe_rows(board.rows, board.folds)}. Gains: paired bootstrap of these rows; above 0 the chosen model is better. "
+        "These rows chose the values, too: evaluate judges the model on others.",
     )
     page.figure(
         "Search", lines(_curves(search), "trial", board.metric), "the known good values of each kind come first"

@@ -21,6 +21,7 @@ from components._frameworks.model_rules import check_models
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.tune.candidates import Fitter, Values, list_candidates
 from components.tune.earlier_trials import EarlierTrials, fingerprint_spaces
+from components.tune.folds import choose_folds, make_parts
 from components.tune.kind_search import PRUNED, Attempt, Search
 from components.tune.leaderboard import Leaderboard, choose
 from components.tune.leaderboard_page import page_of
@@ -63,7 +64,10 @@ def run_search(project: Project, data: TrainingData, classes: list[str], code: P
     candidates = list_candidates(project, code, data)
     for framework in {candidate.framework.name: candidate.framework for candidate in candidates}.values():
         framework.make_repeatable()
-    search = Search.make(project, Objective.of(project, data.held_out), Fitter(project, data, classes), candidates)
+    folds = choose_folds(project, data.train.rows)
+    objective = Objective.of(project, data.train if folds else data.held_out, folds)
+    fitter = Fitter(project, data, classes, make_parts(data, folds, project.train.seed))
+    search = Search.make(project, objective, fitter, candidates)
     if not rows or not project.tune.warm_start:
         search.run()
         return search
@@ -97,7 +101,7 @@ def _outcome(search: Search, chosen: Attempt, board: Leaderboard) -> Outcome:
     time = ", until the minutes were over" if board.out_of_time else ""
     reason = (
         f"{board.chosen} is chosen among {kinds} kinds of model ({len(search.attempts)} trials{stopped}{time}): "
-        f"{board.metric} {own.value:.4f} on {board.rows:,} eval rows"
+        f"{board.metric} {own.value:.4f} on {search.objective.rows}"
     )
     metrics = {"trials": float(len(search.attempts)), board.metric: own.value, "eval_loss": own.loss}
     return Outcome(reason=reason, metrics=metrics)
