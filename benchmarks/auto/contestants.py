@@ -64,7 +64,7 @@ def run_naru(problem: Problem) -> tuple[Scores, str]:
         **positive,
         "data": {"source": "rows.parquet", "split": {"train": 0.98, "eval": 0.01, "test": 0.01}},
         "code": {"framework": "auto"},
-        "tune": {"models": "auto", "minutes": problem.seconds / 60, "prefer": "best", "ensemble": 5},
+        "tune": {"models": "auto", "minutes": problem.seconds / 60, "prefer": "best", "ensemble": 5, "workers": 2},
         "gates": {"model": {"first": "deploy", "metric": _METRICS[problem.table.task]}},
     }
     (folder / "project.yaml").write_text(yaml.safe_dump(project, sort_keys=False))

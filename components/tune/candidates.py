@@ -100,7 +100,7 @@ class Fitter:
         project: The project.
         data: The rows to fit and to judge by.
         classes: The label's classes; empty for a task without classes.
-        parts: The rows of each fold; one part without folds.
+        parts: The rows of each fold that judges; one part without folds.
     """
 
     project: Project
@@ -109,13 +109,16 @@ class Fitter:
     parts: Sequence[Part]
     _thinned: dict[int, TransformedRows] = field(default_factory=dict)
 
-    def fit(self, candidate: Candidate, values: Values, look: Look | None = None) -> Fitted:
+    def fit(
+        self, candidate: Candidate, values: Values, look: Look | None = None, *, side_by_side: bool = True
+    ) -> Fitted:
         """Fit one model, or one for each fold.
 
         Args:
             candidate: Its kind.
             values: Its hyperparameters.
             look: What came of `look` for the same values.
+            side_by_side: Whether the folds may be fitted in threads, which changes no result.
 
         Raises:
             ModelError: When it cannot be fitted.
@@ -123,7 +126,8 @@ class Fitter:
         """
         begun = [look.fitted] if look is not None and look.fitted is not None else []
         left = self.parts[len(begun) :]
-        fitted = [*begun, *self._map(lambda part: self._fit(candidate, values, part.data), left, candidate)]
+        apply = self._map if side_by_side and candidate.kind != PROJECT_KIND else map
+        fitted = [*begun, *apply(lambda part: self._fit(candidate, values, part.data), left)]
         if len(fitted) == 1:
             return fitted[0]
         return _join(fitted, self.parts)
@@ -140,13 +144,18 @@ class Fitter:
         train = self._thinned.setdefault(most, self.data.train.thin(most))  # read once for all trials
         return Look(self._fit(candidate, values, replace(self.data, train=train)).scores, first.places, None)
 
-    def _map(self, fit: Callable[[Part], Fitted], parts: Sequence[Part], candidate: Candidate) -> Iterable[Fitted]:
-        """Fit the parts side by side, which changes no result. Where rows are many a fit has threads of its own; a person's code is not made for it."""
-        cores = (os.cpu_count() or 1) // self.project.tune.workers
-        if len(parts) < 2 or cores < 2 or self.data.train.rows >= FEW_ROWS or candidate.kind == PROJECT_KIND:
+    def _map(self, fit: Callable[[Part], Fitted], parts: Sequence[Part]) -> Iterable[Fitted]:
+        """Fit the parts in threads, where a fit has none of its own."""
+        threads = self.threads // self.project.tune.workers
+        if len(parts) < 2 or threads < 2:
             return map(fit, parts)
-        with ThreadPoolExecutor(min(cores, len(parts))) as pool:
+        with ThreadPoolExecutor(min(threads, len(parts))) as pool:
             return list(pool.map(fit, parts))
+
+    @property
+    def threads(self) -> int:
+        """Fits that can run at a time; 1 where rows are many, since such a fit has threads of its own."""
+        return (os.cpu_count() or 1) if self.data.train.rows < FEW_ROWS else 1
 
     def _fit(self, candidate: Candidate, values: Values, data: TrainingData) -> Fitted:
         model = candidate.framework.build(

@@ -7,6 +7,7 @@ Learning" (2009), 7.10.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +69,17 @@ def make_parts(data: TrainingData, folds: int, seed: int) -> list[Part]:
         )
         parts.append(Part(rows, np.flatnonzero(inside)))
     return parts
+
+
+def renumber(parts: Sequence[Part]) -> list[Part]:
+    """Return parts with the places of their held-out rows among those of all of them."""
+    judged = judged_places(parts)
+    return [replace(part, places=np.searchsorted(judged, part.places)) for part in parts]
+
+
+def judged_places(parts: Sequence[Part]) -> NDArray[np.int64]:
+    """Return the places of all rows that are held out in one of some parts, in their order."""
+    return np.sort(np.concatenate([part.places for part in parts]))
 
 
 def assign_folds(labels: NDArray[Any], folds: int, seed: int) -> NDArray[np.int64]:

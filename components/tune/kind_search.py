@@ -128,6 +128,7 @@ class Search:
         earlier: Kinds and values of an earlier search, the best first.
         attempts: What was tried.
         out_of_time: Whether `tune.minutes` ended it.
+        started: When it began, by the monotonic clock; None: when it is run.
     """
 
     project: Project
@@ -137,6 +138,7 @@ class Search:
     earlier: list[tuple[str, Values]] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     out_of_time: bool = False
+    started: float | None = None
 
     @classmethod
     def make(cls, project: Project, objective: Objective, fitter: Fitter, candidates: list[Candidate]) -> Search:
@@ -163,16 +165,15 @@ class Search:
         Raises:
             ModelError: When no kind of model can be fitted, or the project's own with its default values.
         """
-        started, settings = time.monotonic(), self.project.tune
+        settings = self.project.tune
+        started = time.monotonic() if self.started is None else self.started
         bound = None if settings.minutes is None else started + settings.minutes * 60
 
         def has_time() -> bool:
             self.out_of_time = self.out_of_time or (bound is not None and time.monotonic() >= bound)
             return not self.out_of_time
 
-        for kind, values in self._known():
-            if has_time() or (kind.candidate.is_baseline and kind.best is None):
-                self._try_known(kind, values)
+        self._try_known(has_time)
         self._check_any()
         waiting = self._earlier()
         done = 0
@@ -304,8 +305,25 @@ class Search:
     def _key(self, attempt: Attempt) -> tuple[float, float]:
         return self.objective.key(attempt.value, attempt.loss)
 
-    def _try_known(self, kind: Studied, values: Values) -> None:
-        attempt = self._note(kind, values, KNOWN, self._fit(kind, values))
+    def _try_known(self, has_time: Callable[[], bool]) -> None:
+        """Fit the known good values, side by side where that is faster: none of them depends on what came of another."""
+        known = [*self._known()]
+
+        def fit(pair: tuple[Studied, Values]) -> Fitted | ModelError | None:
+            kind, values = pair
+            is_first_baseline = kind.candidate.is_baseline and values is kind.candidate.known[0]
+            return self._fit(kind, values, side_by_side=threads == 1) if is_first_baseline or has_time() else None
+
+        alone = any(kind.candidate.kind == PROJECT_KIND for kind, _ in known)
+        threads = 1 if alone else self.fitter.threads
+        with ThreadPoolExecutor(threads) as pool:
+            fits = map(fit, known) if threads == 1 else pool.map(fit, known)
+            for (kind, values), fitted in zip(known, fits, strict=True):
+                if fitted is not None:
+                    self._note_known(kind, values, fitted)
+
+    def _note_known(self, kind: Studied, values: Values, fitted: Fitted | ModelError) -> None:
+        attempt = self._note(kind, values, KNOWN, fitted)
         if attempt.state == FAILED and kind.candidate.kind == PROJECT_KIND:
             # the defaults: this is not an unlucky draw, the model is broken
             raise ModelError(
@@ -336,9 +354,11 @@ class Search:
         places = self.fitter.parts[0].places
         return {_LOOK: self.objective.measure(attempt.scores[places], places)}
 
-    def _fit(self, kind: Studied, values: Values, look: Look | None = None) -> Fitted | ModelError:
+    def _fit(
+        self, kind: Studied, values: Values, look: Look | None = None, *, side_by_side: bool = True
+    ) -> Fitted | ModelError:
         try:
-            return self.fitter.fit(kind.candidate, values, look)
+            return self.fitter.fit(kind.candidate, values, look, side_by_side=side_by_side)
         except ModelError as error:
             return error
 

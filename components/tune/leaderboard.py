@@ -53,7 +53,7 @@ class Leaderboard:
         metric: Name of the metric.
         metric_reason: Why it is not the project's primary one; empty: it is.
         rows: Rows that models are judged by.
-        folds: Folds of the train rows, where these are they; 0: they are the eval rows.
+        judged_by: What these are, as in `960 train rows in 5 folds`.
         chosen: Name of the chosen kind.
         why: Why it is not the best one; empty: it is.
         entries: The kinds, the best first; the constant is one of them and cannot be chosen.
@@ -63,7 +63,7 @@ class Leaderboard:
     metric: str
     metric_reason: str
     rows: int
-    folds: int
+    judged_by: str
     chosen: str
     why: str
     entries: tuple[Entry, ...]
@@ -100,7 +100,7 @@ def choose(search: Search, train: TransformedRows, classes: list[str]) -> tuple[
         objective.metric.name,
         objective.reason,
         len(objective.labels),
-        objective.folds,
+        objective.judged_by,
         chosen.candidate.kind,
         why,
         tuple(entries),

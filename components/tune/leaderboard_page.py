@@ -12,7 +12,6 @@ from components._core.report.plots import lines
 from components.tune.candidates import Values
 from components.tune.kind_search import Attempt, Search
 from components.tune.leaderboard import CONSTANT, Entry, Leaderboard
-from components.tune.objective import describe_rows
 
 
 def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcome, values: Values) -> Page:
@@ -23,7 +22,7 @@ def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcom
             "chosen": board.chosen,
             board.metric: four_digits(chosen.value),
             "trials": len(search.attempts),
-            "judged by": describe_rows(board.rows, board.folds),
+            "judged by": board.judged_by,
         }
     )
     if board.why:
@@ -38,7 +37,7 @@ def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcom
         "Leaderboard",
         ["kind", "model", board.metric, "loss", "gain of the chosen one", "95 % from", "to", "trials"],
         [_row(entry, board) for entry in board.entries],
-        f"The best of each kind on {describe_rows(board.rows, board.folds)}. Gains: paired bootstrap of these rows; above 0 the chosen model is better. "
+        f"The best of each kind on {board.judged_by}. Gains: paired bootstrap of these rows; above 0 the chosen model is better. "
         "These rows chose the values, too: evaluate judges the model on others.",
     )
     page.figure(

@@ -30,7 +30,7 @@ class Objective:
         reason: Why it is not the project's primary metric; empty: it is.
         labels: Class index or number of each row.
         seed: Seed of the intervals.
-        folds: Folds of the train rows, each judged by models of the others; 0: the rows are the eval rows.
+        judged_by: What the rows are, as in `120 eval rows`, or `960 train rows in 5 folds`.
     """
 
     task: Task
@@ -38,28 +38,26 @@ class Objective:
     reason: str
     labels: NDArray[Any]
     seed: int
-    folds: int = 0
+    judged_by: str
 
     @classmethod
-    def of(cls, project: Project, judged: TransformedRows, folds: int = 0) -> Objective:
+    def of(cls, project: Project, labels: NDArray[Any], *, folds: int = 0, judged_folds: int = 0) -> Objective:
         """Choose the metric: the project's primary one; log loss where it names none and positives are rare.
 
         Args:
             project: The project.
-            judged: The rows that models are judged by.
-            folds: Number of folds that they are divided into; 0: they are the eval rows.
+            labels: Class index or number of each row that models are judged by.
+            folds: Folds of the train rows that they are in; 0: they are the eval rows.
+            judged_folds: How many of the folds judge.
         """
-        task, labels = TASKS[project.task], read_labels(judged)
+        task = TASKS[project.task]
         metric, reason = project.primary_metric(), ""
         if not project.gates.model.metric and (rarer := too_few_positives(task, labels)) is not None:
             reason = f"{rarer} {'train' if folds else 'eval'} rows of the rarer class are too few for {metric.name}"
             metric = LOG_LOSS
-        return cls(task, metric, reason, labels, project.train.seed, folds)
-
-    @property
-    def rows(self) -> str:
-        """The rows that models are judged by, for people."""
-        return describe_rows(len(self.labels), self.folds)
+        rows = f"{len(labels):,} {'train' if folds else 'eval'} rows"
+        some = folds if judged_folds == folds else f"{judged_folds} of {folds}"
+        return cls(task, metric, reason, labels, project.train.seed, f"{rows} in {some} folds" if folds else rows)
 
     def measure(self, scores: NDArray[Any], places: NDArray[np.int64] | None = None) -> float:
         """Return the metric of scores; infinitely bad where it is not defined.
@@ -98,11 +96,6 @@ def too_few_positives(task: Task, labels: NDArray[Any]) -> int | None:
         return None
     rarer = int(np.bincount(labels.astype(np.int64), minlength=2).min())
     return rarer if rarer < FEW_POSITIVES else None
-
-
-def describe_rows(rows: int, folds: int) -> str:
-    """Describe the rows that models are judged by: `1,234 eval rows`, or `1,234 train rows in 5 folds`."""
-    return f"{rows:,} train rows in {folds} folds" if folds else f"{rows:,} eval rows"
 
 
 def read_labels(rows: TransformedRows) -> NDArray[Any]:

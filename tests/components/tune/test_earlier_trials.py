@@ -103,7 +103,7 @@ def test_values_that_lack_a_name_of_the_space_are_not_kept() -> None:
     space = {"C": Space(low=0.1, high=0.2)}  # train.hyperparameters need not have it
     own = Candidate("project", "", OWN_CODE, cast("Any", None), cast("Any", None), [{}], space, is_baseline=True)
     attempts = [Attempt(0, own, {}, KNOWN, value=0.9), Attempt(1, own, {"C": 0.15}, SEARCHED, value=0.8)]
-    objective = Objective(TASKS["binary_classification"], AUC, "", np.zeros(0), 0)
+    objective = Objective(TASKS["binary_classification"], AUC, "", np.zeros(0), 0, "no rows")
     kind = Studied(own, cast("Any", None), {"C": FloatDistribution(0.1, 0.2)}, [attempts[0]])
     search = Search(cast("Any", None), objective, cast("Any", None), [kind], attempts=attempts)
     assert search.best_values() == [("project", {"C": 0.15})]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,15 @@ import pytest
 
 from components._core.files import read_json
 from components._core.project.project_file import Project
+from components._core.project.tune_config import Tune
 from components._core.setting_names import STORE
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import FEW_ROWS, KindInput, find_kind
 from components._frameworks.table import find_framework
 from components._frameworks.transformed_rows import TransformedRows, TransformedWriter, transformed_file
+from components.tune import search_kinds
+from components.tune.candidates import Fitter, list_candidates
 from components.tune.folds import USUAL_FOLDS, assign_folds, choose_folds, make_parts
 from components.tune.objective import read_labels
 from components.tune.tune import tune_hyperparameters
@@ -103,7 +108,7 @@ def test_the_models_of_a_search_are_judged_by_scores_of_rows_that_they_were_not_
         )
         model.fit(part.data, penguins.project.train)
         scores[part.places] = model.score(part.data.held_out)
-    assert (board["folds"], board["rows"]) == (FOLDS, data.train.rows)
+    assert (board["judged_by"], board["rows"]) == (f"{data.train.rows} train rows in {FOLDS} folds", data.train.rows)
     assert trials[0]["value"] == pytest.approx(np.sqrt(np.mean((scores - labels) ** 2)))
 
 
@@ -156,3 +161,31 @@ def test_folds_are_made_where_rows_are_few_and_were_split_at_random_unless_the_p
     raw = {"name": "penguins", "task": "multiclass_classification", "label": "species", "data": {"source": "p.csv"}}
     project = Project.model_validate({**raw, "code": {"framework": "auto"}, **sections})
     assert choose_folds(project, rows) == folds
+
+
+@pytest.mark.parametrize(
+    ("tune", "seconds", "folds"),
+    [
+        ({"minutes": 1}, 0.01, 5),
+        ({"minutes": 1}, 1.0, 4),
+        ({"minutes": 1}, 9.0, 1),
+        ({}, 9.0, 5),
+        ({"minutes": 1, "folds": 5}, 9.0, 5),
+    ],
+)
+def test_fewer_folds_judge_where_minutes_are_few_for_fits_that_are_slow(
+    penguins: Penguins, tune: dict[str, Any], seconds: float, folds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, seconds])
+    monkeypatch.setattr(search_kinds, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(Fitter, "look", lambda *_: None)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    settings = penguins.project.model_copy(update={"tune": Tune.model_validate({"models": ["linear"], **tune})})
+    data = read(penguins)
+    fitter, objective = search_kinds._prepare(settings, data, [], list_candidates(settings, Path(), data))
+    assert len(fitter.parts) == folds
+    assert objective.judged_by.endswith("in 5 folds" if folds == 5 else f"in {folds} of 5 folds")
+    places = np.concatenate([part.places for part in fitter.parts])
+    np.testing.assert_array_equal(np.sort(places), np.arange(len(objective.labels)))
+    for part in fitter.parts:
+        np.testing.assert_array_equal(objective.labels[part.places], read_labels(part.data.held_out))

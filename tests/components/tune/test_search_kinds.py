@@ -143,7 +143,7 @@ def test_a_simpler_kind_wins_where_the_gain_may_be_chance_unless_the_best_is_ask
     random = np.random.default_rng(1)
     labels = random.normal(size=400)
     errors = random.normal(size=400)
-    objective = Objective(TASKS["regression"], TASKS["regression"].metric("rmse"), "", labels, 7)
+    objective = Objective(TASKS["regression"], TASKS["regression"].metric("rmse"), "", labels, 7, "400 rows")
     boosted = attempt("boosted", 2, objective, labels + errors)
     linear = attempt("linear", 1, objective, labels + noise * random.permutation(errors))
     assert boosted.value < linear.value
@@ -155,7 +155,7 @@ def test_a_simpler_kind_wins_where_the_gain_may_be_chance_unless_the_best_is_ask
 
 def test_a_simpler_kind_with_the_same_scores_wins_and_no_gain_is_claimed() -> None:
     labels = np.arange(50.0)
-    objective = Objective(TASKS["regression"], TASKS["regression"].metric("rmse"), "", labels, 7)
+    objective = Objective(TASKS["regression"], TASKS["regression"].metric("rmse"), "", labels, 7, "400 rows")
     same = [attempt(kind, order, objective, labels + 1.0) for kind, order in (("linear", 1), ("boosted", 2))]
     picked, why = pick([same[1], same[0]], objective, prefer_simple=True)
     assert (picked.candidate.kind, why) == ("linear", "no gain by boosted: the simpler kind is chosen")
