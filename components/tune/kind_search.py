@@ -256,7 +256,12 @@ class Search:
             return
         scores = [cast("NDArray[Any]", attempt.scores) for attempt in kept]
         places = np.arange(0, len(scores[0]), -(-len(scores[0]) // _MOST_AVERAGED_ROWS))
-        weights = select_weights([each[places] for each in scores], lambda mean: self._cost(mean, places), most)
+        weights = select_weights(
+            [each[places] for each in scores],
+            lambda mean, some: self._cost(mean, places[some]),
+            most,
+            self.project.train.seed,
+        )
         if len(weights) < _FEWEST_MEMBERS:
             return
         named = [(kept[place].candidate.kind, kept[place].values, weight) for place, weight in weights.items()]
