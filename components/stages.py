@@ -60,7 +60,7 @@ TUNE = register(
     StageSpec(
         "tune",
         _STAGES,
-        reads=("train", "tune", "gates.model.metric"),
+        reads=("train", "tune", "gates.model.metric", "data.split.method", "data.split.by", "data.split.by_time"),
         code="all",
         environment=_STORE,
         imports=(OF_FRAMEWORK, "components.tune.tune"),

@@ -94,12 +94,14 @@ class TrainingData:
         transform_graph: Folder of the transform graph that made both from raw rows; without a graph when the model prepares the raw
             columns itself.
         class_weights: Weight of a row in every loss, by the index of its class, float32 [classes]; None: each row counts the same.
+        is_trial: Whether the model is one of many that are compared by the held-out rows: a framework then need not measure the others.
     """
 
     train: TransformedRows
     held_out: TransformedRows
     transform_graph: Path
     class_weights: Array | None = None
+    is_trial: bool = False
 
     @property
     def is_prepared(self) -> bool:

@@ -54,6 +54,7 @@ def check_models(project: Project) -> None:
         )
     for kind in shipped_kinds(project):
         check_installed(find_framework(kind.framework), f"{_KEY}: {kind.name}")
+    _check_folds(project)
     _check_spaces(project)
 
 
@@ -85,6 +86,14 @@ def searches_own(project: Project) -> bool:
 def space_of(project: Project, kind: ModelKind, given: KindInput) -> dict[str, Space]:
     """Return the space of a kind, with the project's ranges in place of Naru's."""
     return {**kind.space(given), **project.tune.spaces.get(kind.name, {})}
+
+
+def _check_folds(project: Project) -> None:
+    """Refuse folds, which are drawn at random, where rows were kept together or apart for a reason."""
+    method = project.data.split.kind
+    if project.tune.folds and method in ("group", "time"):
+        message = f"found {project.tune.folds}, and rows are split by {method}: folds drawn at random would put rows of one group or time on both sides"
+        raise ConfigError(message, where="tune.folds", remedy="remove it, or set 0 to judge models by the eval rows")
 
 
 def _check_spaces(project: Project) -> None:

@@ -28,6 +28,7 @@ _FIT_SETTINGS = (
     "tune.workers",
     "tune.warm_start",
     "tune.ensemble",
+    "tune.folds",
     "tune.spaces",
 )
 

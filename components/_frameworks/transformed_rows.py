@@ -81,6 +81,14 @@ class TransformedRows:
         step = self._every * -(-self.rows // most)
         return self if step == self._every else TransformedRows(self._path, step)
 
+    def take(self, places: NDArray[np.int64]) -> TransformedRows:
+        """Return some of the rows, which are read into memory.
+
+        Args:
+            places: Their places, [rows].
+        """
+        return _TakenRows(self, places)
+
     def batches(self, size: int, order: np.random.Generator | None = None) -> Iterator[Batch]:
         """Yield features by name and labels, `size` rows at a time.
 
@@ -129,6 +137,25 @@ class TransformedRows:
         return {column.name: _values(table[column.name], column) for column in self.columns}, table[
             self._label
         ].to_numpy()
+
+
+class _TakenRows(TransformedRows):
+    """Some rows of others, in memory."""
+
+    def __init__(self, whole: TransformedRows, places: NDArray[np.int64]) -> None:
+        self.columns, self.label_dtype, self.rows = whole.columns, whole.label_dtype, len(places)
+        read = list(whole.batches(max(whole.rows, 1)))
+        features = {name: np.concatenate([batch[name] for batch, _ in read])[places] for name in read[0][0]}
+        self._groups, self._whole = 1, ((features, np.concatenate([labels for _, labels in read])[places]),)
+
+    def thin(self, most: int) -> TransformedRows:
+        """See the base class."""
+        step = -(-self.rows // most)
+        return self if step == 1 else _TakenRows(self, np.arange(0, self.rows, step))
+
+    def count_labels(self, classes: int) -> NDArray[np.int64]:
+        """See the base class."""
+        return np.bincount(self._whole[0][1].astype(np.int64), minlength=classes)
 
 
 class TransformedWriter:

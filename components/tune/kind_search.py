@@ -28,18 +28,22 @@ from components._core.errors import ModelError
 from components._core.project.project_file import Project
 from components._core.project.tune_config import Space
 from components._frameworks.model_kinds import PROJECT_KIND
-from components.tune.candidates import Candidate, Fitted, Fitter, Values, ensemble_of
+from components.tune.candidates import Candidate, Fitted, Fitter, Look, Values, ensemble_of
 from components.tune.objective import Objective
+from components.tune.weighted_average import select_weights
 
 KNOWN, EARLIER, SEARCHED, AVERAGED = "known good", "earlier run", "searched", "average"
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 _TURNS = (0, 0, 1, 0, 0, 1, 0, 2)
 """Places, among the kinds by their best value, that the trials go to in turn."""
-_MANY_ROWS = 20_000
-"""Training rows from which a trial is first fitted on a part of them."""
-_PART = 4
 _FEWEST_TO_PRUNE = 4
 _FEWEST_MEMBERS = 2
+_KEPT = 4
+"""Best models of a kind that an average may be made of."""
+_MOST_AVERAGED_ROWS = 20_000
+"""Rows, at most, by which the weights of an average are chosen: that takes some hundred measurements."""
+_LOOK = 1
+"""Step of a study at which a first look is reported."""
 _STARTS = 4
 """Trials of a kind before its values are proposed by the results; known good ones count."""
 
@@ -54,10 +58,10 @@ class Attempt:
         values: Its hyperparameters, with those that the fit found.
         origin: Where the values come from.
         state: `complete`, `pruned` or `failed`.
-        value: The metric on the eval rows; NaN: it has none.
-        loss: The eval loss; NaN: it has none.
+        value: The metric on the rows that models are judged by; NaN: it has none.
+        loss: The loss on them; NaN: it has none.
         reason: Why it failed.
-        scores: Its scores of the eval rows; kept of the best of a kind.
+        scores: Its scores of these rows; kept of the best ones of a kind.
     """
 
     number: int
@@ -79,13 +83,18 @@ class Studied:
         candidate: The kind.
         study: Optuna's study of its values.
         distributions: Its space, in Optuna's words.
-        best: Its best attempt; None: it has none.
+        kept: Its best attempts, the best first: as many as an average may be made of, or one.
     """
 
     candidate: Candidate
     study: optuna.Study
     distributions: dict[str, BaseDistribution]
-    best: Attempt | None = None
+    kept: list[Attempt] = field(default_factory=list)
+
+    @property
+    def best(self) -> Attempt | None:
+        """Its best attempt; None: it has none."""
+        return self.kept[0] if self.kept else None
 
 
 @dataclass
@@ -97,7 +106,7 @@ class Proposal:
         trial: The trial of that kind's study.
         values: Its hyperparameters.
         origin: Where the values come from.
-        is_hopeless: Whether it was given up after a fit of a part of the rows.
+        is_hopeless: Whether it was given up after a first look at it.
     """
 
     kind: Studied
@@ -119,6 +128,7 @@ class Search:
         earlier: Kinds and values of an earlier search, the best first.
         attempts: What was tried.
         out_of_time: Whether `tune.minutes` ended it.
+        started: When it began, by the monotonic clock; None: when it is run.
     """
 
     project: Project
@@ -128,6 +138,7 @@ class Search:
     earlier: list[tuple[str, Values]] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     out_of_time: bool = False
+    started: float | None = None
 
     @classmethod
     def make(cls, project: Project, objective: Objective, fitter: Fitter, candidates: list[Candidate]) -> Search:
@@ -154,16 +165,15 @@ class Search:
         Raises:
             ModelError: When no kind of model can be fitted, or the project's own with its default values.
         """
-        started, settings = time.monotonic(), self.project.tune
+        settings = self.project.tune
+        started = time.monotonic() if self.started is None else self.started
         bound = None if settings.minutes is None else started + settings.minutes * 60
 
         def has_time() -> bool:
             self.out_of_time = self.out_of_time or (bound is not None and time.monotonic() >= bound)
             return not self.out_of_time
 
-        for kind, values in self._known():
-            if has_time() or (kind.candidate.is_baseline and kind.best is None):
-                self._try_known(kind, values)
+        self._try_known(has_time)
         self._check_any()
         waiting = self._earlier()
         done = 0
@@ -208,13 +218,11 @@ class Search:
         # code of a person may change what is global, such as the state of random numbers: it is alone
         alone = len(batch) == 1 or any(each.kind.candidate.kind == PROJECT_KIND for each in batch)
         apply: Callable[..., Iterable[Any]] = map if alone else pool.map
-        rows = self.fitter.data.train.rows
-        if rows >= _MANY_ROWS:
-            parts = list(apply(lambda each: self._fit(each.kind, each.values, -(-rows // _PART)), batch))
-            for each, part in zip(batch, parts, strict=True):
-                each.is_hopeless = self._is_hopeless(each, part)
-        left = [each for each in batch if not each.is_hopeless]
-        fits = iter(list(apply(lambda each: self._fit(each.kind, each.values), left)))
+        looks = list(apply(self._look, batch))
+        for each, look in zip(batch, looks, strict=True):
+            each.is_hopeless = self._is_hopeless(each, look)
+        left = [(each, look) for each, look in zip(batch, looks, strict=True) if not each.is_hopeless]
+        fits = iter(list(apply(lambda pair: self._fit(pair[0].kind, pair[0].values, pair[1]), left)))
         for each in batch:
             if each.is_hopeless:
                 self.attempts.append(Attempt(len(self.attempts), each.kind.candidate, each.values, each.origin, PRUNED))
@@ -226,27 +234,48 @@ class Search:
             else:
                 each.kind.study.tell(each.trial, attempt.value)
 
-    def _is_hopeless(self, proposal: Proposal, part: Fitted | ModelError) -> bool:
-        """Whether a model of a part of the rows is worse than the median of the earlier ones of that part."""
-        if isinstance(part, ModelError):  # the fit on all rows says why
+    def _look(self, proposal: Proposal) -> Look | None:
+        try:
+            return self.fitter.look(proposal.kind.candidate, proposal.values)
+        except ModelError:  # the whole fit says why
+            return None
+
+    def _is_hopeless(self, proposal: Proposal, look: Look | None) -> bool:
+        """Whether a model is worse at the first look than the median of the earlier ones."""
+        if look is None:
             return False
-        proposal.trial.report(self.objective.measure(part.scores), 1)
+        proposal.trial.report(self.objective.measure(look.scores, look.places), _LOOK)
         return proposal.trial.should_prune()
 
     def average(self) -> None:
-        """Add the average of the best models of several kinds, where the project asks for it; its scores are the mean of theirs."""
-        best = [kind.best for kind in self.kinds if kind.best is not None and kind.candidate.kind != PROJECT_KIND]
-        members = sorted(best, key=self._key)[: self.project.tune.ensemble]
-        if len(members) < _FEWEST_MEMBERS:
+        """Add the weighted average of the best models, where the project asks for it."""
+        kinds = [kind for kind in self.kinds if kind.candidate.kind != PROJECT_KIND]
+        kept = sorted((attempt for kind in kinds for attempt in kind.kept), key=self._key)
+        most = self.project.tune.ensemble
+        if most < _FEWEST_MEMBERS or len(kept) < _FEWEST_MEMBERS:
             return
-        named = [(each.candidate.kind, each.values) for each in members]
+        scores = [cast("NDArray[Any]", attempt.scores) for attempt in kept]
+        places = np.arange(0, len(scores[0]), -(-len(scores[0]) // _MOST_AVERAGED_ROWS))
+        weights = select_weights(
+            [each[places] for each in scores],
+            lambda mean, some: self._cost(mean, places[some]),
+            most,
+            self.project.train.seed,
+        )
+        if len(weights) < _FEWEST_MEMBERS:
+            return
+        named = [(kept[place].candidate.kind, kept[place].values, weight) for place, weight in weights.items()]
         candidate, values = ensemble_of(named, self.project, self.fitter.data)
-        scores: NDArray[Any] = np.mean([each.scores for each in members if each.scores is not None], axis=0)
-        attempt = Attempt(len(self.attempts), candidate, values, AVERAGED, scores=scores)
-        attempt.value = self.objective.measure(scores)
-        attempt.loss = float(self.objective.task.row_losses(self.objective.labels, scores).mean())
+        mean = np.average([scores[place] for place in weights], axis=0, weights=[*weights.values()])
+        attempt = Attempt(len(self.attempts), candidate, values, AVERAGED, scores=mean)
+        attempt.value = self.objective.measure(mean)
+        attempt.loss = float(self.objective.task.row_losses(self.objective.labels, mean).mean())
         self.attempts.append(attempt)
-        self.kinds.append(Studied(candidate, optuna.create_study(), {}, attempt))
+        self.kinds.append(Studied(candidate, optuna.create_study(), {}, [attempt]))
+
+    def _cost(self, scores: NDArray[Any], places: NDArray[np.int64]) -> float:
+        value = self.objective.measure(scores, places)
+        return value if self.objective.metric.lower_is_better else -value
 
     def best_values(self) -> list[tuple[str, Values]]:
         """Return what an earlier run hands on: the best values of the kinds ahead, and the second best of the first."""
@@ -281,8 +310,25 @@ class Search:
     def _key(self, attempt: Attempt) -> tuple[float, float]:
         return self.objective.key(attempt.value, attempt.loss)
 
-    def _try_known(self, kind: Studied, values: Values) -> None:
-        attempt = self._note(kind, values, KNOWN, self._fit(kind, values))
+    def _try_known(self, has_time: Callable[[], bool]) -> None:
+        """Fit the known good values, side by side where that is faster: none of them depends on what came of another."""
+        known = [*self._known()]
+
+        def fit(pair: tuple[Studied, Values]) -> Fitted | ModelError | None:
+            kind, values = pair
+            is_first_baseline = kind.candidate.is_baseline and values is kind.candidate.known[0]
+            return self._fit(kind, values, side_by_side=threads == 1) if is_first_baseline or has_time() else None
+
+        alone = any(kind.candidate.kind == PROJECT_KIND for kind, _ in known)
+        threads = 1 if alone else self.fitter.threads
+        with ThreadPoolExecutor(threads) as pool:
+            fits = map(fit, known) if threads == 1 else pool.map(fit, known)
+            for (kind, values), fitted in zip(known, fits, strict=True):
+                if fitted is not None:
+                    self._note_known(kind, values, fitted)
+
+    def _note_known(self, kind: Studied, values: Values, fitted: Fitted | ModelError) -> None:
+        attempt = self._note(kind, values, KNOWN, fitted)
         if attempt.state == FAILED and kind.candidate.kind == PROJECT_KIND:
             # the defaults: this is not an unlucky draw, the model is broken
             raise ModelError(
@@ -298,13 +344,26 @@ class Search:
         if not params or not np.isfinite(attempt.value):
             return
         if all(_holds(distribution, params[name]) for name, distribution in kind.distributions.items()):
-            kind.study.add_trial(
-                optuna.trial.create_trial(params=params, distributions=kind.distributions, value=attempt.value)
+            trial = optuna.trial.create_trial(
+                params=params,
+                distributions=kind.distributions,
+                value=attempt.value,
+                intermediate_values=self._looked(attempt),
             )
+            kind.study.add_trial(trial)
 
-    def _fit(self, kind: Studied, values: Values, most: int = 0) -> Fitted | ModelError:
+    def _looked(self, attempt: Attempt) -> dict[int, float]:
+        """Return what a first look at a model would have shown, where that is a part of its fit."""
+        if len(self.fitter.parts) < 2 or attempt.scores is None:
+            return {}
+        places = self.fitter.parts[0].places
+        return {_LOOK: self.objective.measure(attempt.scores[places], places)}
+
+    def _fit(
+        self, kind: Studied, values: Values, look: Look | None = None, *, side_by_side: bool = True
+    ) -> Fitted | ModelError:
         try:
-            return self.fitter.fit(kind.candidate, values, most)
+            return self.fitter.fit(kind.candidate, values, look, side_by_side=side_by_side)
         except ModelError as error:
             return error
 
@@ -317,10 +376,11 @@ class Search:
             return attempt
         attempt.values = {**values, **fitted.found}
         attempt.value, attempt.loss = self.objective.measure(fitted.scores), fitted.loss
-        if kind.best is None or self._key(attempt) < self._key(kind.best):
-            if kind.best is not None:
-                kind.best.scores = None
-            kind.best, attempt.scores = attempt, fitted.scores
+        attempt.scores = fitted.scores
+        kind.kept = sorted([*kind.kept, attempt], key=self._key)
+        for forgotten in kind.kept[_KEPT if self.project.tune.ensemble else 1 :]:
+            forgotten.scores = None
+            kind.kept.remove(forgotten)
         return attempt
 
     def _check_any(self) -> None:

@@ -25,8 +25,8 @@ class Entry:
     Attributes:
         kind: Its name.
         title: What it is.
-        value: The metric on the eval rows.
-        loss: The eval loss; NaN of the constant.
+        value: The metric on the rows that models are judged by.
+        loss: The loss on them; NaN of the constant.
         gain: By how much the chosen model is better; negative: it is worse.
         low: Lower end of the 95 % interval of the gain.
         high: Its upper end.
@@ -52,7 +52,8 @@ class Leaderboard:
     Attributes:
         metric: Name of the metric.
         metric_reason: Why it is not the project's primary one; empty: it is.
-        rows: Eval rows.
+        rows: Rows that models are judged by.
+        judged_by: What these are, as in `960 train rows in 5 folds`.
         chosen: Name of the chosen kind.
         why: Why it is not the best one; empty: it is.
         entries: The kinds, the best first; the constant is one of them and cannot be chosen.
@@ -62,6 +63,7 @@ class Leaderboard:
     metric: str
     metric_reason: str
     rows: int
+    judged_by: str
     chosen: str
     why: str
     entries: tuple[Entry, ...]
@@ -98,6 +100,7 @@ def choose(search: Search, train: TransformedRows, classes: list[str]) -> tuple[
         objective.metric.name,
         objective.reason,
         len(objective.labels),
+        objective.judged_by,
         chosen.candidate.kind,
         why,
         tuple(entries),

@@ -22,7 +22,7 @@ def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcom
             "chosen": board.chosen,
             board.metric: four_digits(chosen.value),
             "trials": len(search.attempts),
-            "eval rows": board.rows,
+            "judged by": board.judged_by,
         }
     )
     if board.why:
@@ -35,10 +35,10 @@ def page_of(search: Search, chosen: Attempt, board: Leaderboard, outcome: Outcom
         )
     page.table(
         "Leaderboard",
-        ["kind", "model", board.metric, "eval loss", "gain of the chosen one", "95 % from", "to", "trials"],
+        ["kind", "model", board.metric, "loss", "gain of the chosen one", "95 % from", "to", "trials"],
         [_row(entry, board) for entry in board.entries],
-        "The best of each kind on the eval rows. Gains: paired bootstrap of these rows; above 0 the chosen model is better. The eval rows chose the values, "
-        "too: evaluate judges the model on others.",
+        f"The best of each kind on {board.judged_by}. Gains: paired bootstrap of these rows; above 0 the chosen model is better. "
+        "These rows chose the values, too: evaluate judges the model on others.",
     )
     page.figure(
         "Search", lines(_curves(search), "trial", board.metric), "the known good values of each kind come first"

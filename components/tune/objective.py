@@ -1,4 +1,4 @@
-"""What the models of a search are judged by: a metric on the eval rows, and gains over one another with their intervals."""
+"""What the models of a search are judged by: a metric on the eval rows, or on train rows in folds, and gains over one another with their intervals."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ FEW_POSITIVES = 50
 
 @dataclass(frozen=True)
 class Objective:
-    """The metric of a search, and the labels of the eval rows.
+    """The metric of a search, and the labels of the rows that models are judged by.
 
     Attributes:
         task: The project's task.
         metric: What decides.
         reason: Why it is not the project's primary metric; empty: it is.
-        labels: Class index or number of each eval row.
+        labels: Class index or number of each row.
         seed: Seed of the intervals.
+        judged_by: What the rows are, as in `120 eval rows`, or `960 train rows in 5 folds`.
     """
 
     task: Task
@@ -37,20 +38,36 @@ class Objective:
     reason: str
     labels: NDArray[Any]
     seed: int
+    judged_by: str
 
     @classmethod
-    def of(cls, project: Project, held_out: TransformedRows) -> Objective:
-        """Choose the metric: the project's primary one; log loss where it names none and positives are rare."""
-        task, labels = TASKS[project.task], read_labels(held_out)
+    def of(cls, project: Project, labels: NDArray[Any], *, folds: int = 0, judged_folds: int = 0) -> Objective:
+        """Choose the metric: the project's primary one; log loss where it names none and positives are rare.
+
+        Args:
+            project: The project.
+            labels: Class index or number of each row that models are judged by.
+            folds: Folds of the train rows that they are in; 0: they are the eval rows.
+            judged_folds: How many of the folds judge.
+        """
+        task = TASKS[project.task]
         metric, reason = project.primary_metric(), ""
         if not project.gates.model.metric and (rarer := too_few_positives(task, labels)) is not None:
-            reason = f"{rarer} eval rows of the rarer class are too few for {metric.name}"
+            reason = f"{rarer} {'train' if folds else 'eval'} rows of the rarer class are too few for {metric.name}"
             metric = LOG_LOSS
-        return cls(task, metric, reason, labels, project.train.seed)
+        rows = f"{len(labels):,} {'train' if folds else 'eval'} rows"
+        some = folds if judged_folds == folds else f"{judged_folds} of {folds}"
+        return cls(task, metric, reason, labels, project.train.seed, f"{rows} in {some} folds" if folds else rows)
 
-    def measure(self, scores: NDArray[Any]) -> float:
-        """Return the metric of scores; infinitely bad where it is not defined."""
-        value = self.task.measure(self.labels, scores)[self.metric.name]
+    def measure(self, scores: NDArray[Any], places: NDArray[np.int64] | None = None) -> float:
+        """Return the metric of scores; infinitely bad where it is not defined.
+
+        Args:
+            scores: Scores of all rows, or of some.
+            places: The places of those.
+        """
+        labels = self.labels if places is None else self.labels[places]
+        value = self.task.measure(labels, scores)[self.metric.name]
         return value if math.isfinite(value) else self.worst
 
     @property
@@ -63,7 +80,7 @@ class Objective:
         return (value if self.metric.lower_is_better else -value, loss)
 
     def gain(self, ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[float, Interval]:
-        """Return the gain of one model over another on the eval rows, and its 95 % interval: a paired bootstrap."""
+        """Return the gain of one model over another on the judged rows, and its 95 % interval: a paired bootstrap."""
         gain = float(self.metric.gain(self.measure(ours), self.measure(theirs)))
         return gain, paired_interval(self.task, self.metric, self.labels, ours, theirs, self.seed)
 

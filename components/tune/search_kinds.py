@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import optuna
 
 from components._core.checks import Outcome, finite_or_none
+from components._core.errors import ModelError
 from components._core.files import fingerprint_folder, read_json, write_json
 from components._core.project.project_file import Project
 from components._core.settings import Settings
@@ -17,14 +19,19 @@ from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, LEAD
 from components._core.types.hyperparameter_names import MODEL_KIND
 from components._frameworks.class_weights import weigh_classes
 from components._frameworks.contract import TrainingData
+from components._frameworks.model_kinds import TREES
 from components._frameworks.model_rules import check_models
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
-from components.tune.candidates import Fitter, Values, list_candidates
+from components.tune.candidates import Candidate, Fitter, Values, list_candidates
 from components.tune.earlier_trials import EarlierTrials, fingerprint_spaces
+from components.tune.folds import choose_folds, judged_places, make_parts, renumber
 from components.tune.kind_search import PRUNED, Attempt, Search
 from components.tune.leaderboard import Leaderboard, choose
 from components.tune.leaderboard_page import page_of
-from components.tune.objective import Objective
+from components.tune.objective import Objective, read_labels
+
+_PLANNED = 30
+"""Models that a search in minutes should come to: where fits are so slow that it would not, fewer folds judge."""
 
 
 def search_kinds(project: Project, code: Path, transform_graph: Path, transformed: Path, folder: Path) -> Outcome:
@@ -63,7 +70,10 @@ def run_search(project: Project, data: TrainingData, classes: list[str], code: P
     candidates = list_candidates(project, code, data)
     for framework in {candidate.framework.name: candidate.framework for candidate in candidates}.values():
         framework.make_repeatable()
-    search = Search.make(project, Objective.of(project, data.held_out), Fitter(project, data, classes), candidates)
+    started = time.monotonic()
+    fitter, objective = _prepare(project, data, classes, candidates)
+    search = Search.make(project, objective, fitter, candidates)
+    search.started = started
     if not rows or not project.tune.warm_start:
         search.run()
         return search
@@ -73,6 +83,35 @@ def run_search(project: Project, data: TrainingData, classes: list[str], code: P
     search.run()
     earlier.save(search.best_values())
     return search
+
+
+def _prepare(
+    project: Project, data: TrainingData, classes: list[str], candidates: list[Candidate]
+) -> tuple[Fitter, Objective]:
+    """Divide the rows; where minutes are few for so many slow fits, only the first folds judge."""
+    folds = choose_folds(project, data.train.rows)
+    parts = make_parts(data, folds, project.train.seed)
+    if not folds:
+        return Fitter(project, data, classes, parts), Objective.of(project, read_labels(data.held_out))
+    parts = parts[: _count_affordable(Fitter(project, data, classes, parts), candidates)]
+    labels = read_labels(data.train)[judged_places(parts)]
+    objective = Objective.of(project, labels, folds=folds, judged_folds=len(parts))
+    return Fitter(project, data, classes, renumber(parts)), objective
+
+
+def _count_affordable(fitter: Fitter, candidates: list[Candidate]) -> int:
+    """Return how many folds a search in minutes can fit of each of some dozen models, by the time of one fit of boosted trees."""
+    project, count = fitter.project, len(fitter.parts)
+    if project.tune.minutes is None or project.tune.folds is not None:
+        return count
+    baseline = next(each for each in candidates if each.is_baseline and each.order == TREES)
+    began = time.monotonic()
+    try:
+        fitter.look(baseline, baseline.known[0])
+    except ModelError:  # the search says why
+        return count
+    seconds = time.monotonic() - began
+    return min(max(int(project.tune.minutes * 60 * fitter.threads / (seconds * _PLANNED)), 1), count)
 
 
 def _describe(attempt: Attempt) -> dict[str, Any]:
@@ -97,7 +136,7 @@ def _outcome(search: Search, chosen: Attempt, board: Leaderboard) -> Outcome:
     time = ", until the minutes were over" if board.out_of_time else ""
     reason = (
         f"{board.chosen} is chosen among {kinds} kinds of model ({len(search.attempts)} trials{stopped}{time}): "
-        f"{board.metric} {own.value:.4f} on {board.rows:,} eval rows"
+        f"{board.metric} {own.value:.4f} on {search.objective.judged_by}"
     )
     metrics = {"trials": float(len(search.attempts)), board.metric: own.value, "eval_loss": own.loss}
     return Outcome(reason=reason, metrics=metrics)

@@ -27,7 +27,8 @@ def describe_leaderboard(hyperparameters: Path) -> list[str]:
     entries = board["entries"]
     values = show_column([None if entry["value"] is None else float(f"{entry['value']:.4g}") for entry in entries])
     name_width, value_width = max(len(entry["kind"]) for entry in entries), max(map(len, values))
-    lines = [f"kinds of model by {board['metric']} on {board['rows']:,} eval rows"]
+    judged_by = board.get("judged_by") or f"{board['rows']:,} eval rows"  # a run of an earlier release has only these
+    lines = [f"kinds of model by {board['metric']} on {judged_by}"]
     for entry, value in zip(entries, values, strict=True):
         is_chosen = entry["kind"] == board["chosen"]
         compared = "" if is_chosen else _compare(entry)

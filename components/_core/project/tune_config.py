@@ -63,7 +63,7 @@ class Tune(Section):
     """The search for a model: its hyperparameters, and with `models` its kind."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"models", "minutes", "prefer", "spaces", "workers", "warm_start", "ensemble"}
+        {"models", "minutes", "prefer", "spaces", "workers", "warm_start", "ensemble", "folds"}
     )
 
     trials: Annotated[
@@ -116,10 +116,19 @@ class Tune(Section):
         StrictInt,
         Field(
             ge=0,
-            le=5,
-            description="With `models`: also try the average of the best models of that many kinds, as one model; 0: do not.",
+            le=10,
+            description="With `models`: also try a weighted average of at most that many of the models, as one model; 0: do not.",
         ),
     ] = 0
+    folds: Annotated[
+        StrictInt | None,
+        Field(
+            ge=0,
+            le=20,
+            description="With `models`: folds of the train rows, each judged by a model of the other folds (cross-validation); 0: models are judged by "
+            "the eval rows. Absent: 5 below 10,000 train rows that were split at random, without a model of the project's own; else 0.",
+        ),
+    ] = None
     spaces: Annotated[
         dict[str, dict[str, Space]],
         Field(description="With `models`: other ranges than Naru's for hyperparameters of a kind, by kind and name."),
@@ -140,11 +149,18 @@ class Tune(Section):
             raise ValueError("found 1; must be 0, or at least 2 models to average")
         return value
 
+    @field_validator("folds")
+    @classmethod
+    def _one_fold_is_none(cls, value: int | None) -> int | None:
+        if value == 1:
+            raise ValueError("found 1; must be 0 to judge by the eval rows, or at least 2")
+        return value
+
     @model_validator(mode="after")
     def _settings_of_models_need_models(self) -> Tune:
         if self.models is None:
             given = next((name for name in ("minutes", "spaces") if getattr(self, name)), "")
-            others = {"prefer": "simple", "workers": 1, "warm_start": True, "ensemble": 0}
+            others = {"prefer": "simple", "workers": 1, "warm_start": True, "ensemble": 0, "folds": None}
             given = given or next((name for name, usual in others.items() if getattr(self, name) != usual), "")
             if given:
                 raise ValueError(f"{given} has no meaning without models: name kinds in tune.models, or remove it")

@@ -28,9 +28,18 @@ class LightgbmKind(ModelKind):
             "subsample": 1.0,
             "reg_lambda": 0.001,
             "cat_smooth": 10.0,
+            "extra_trees": False,
         }
+        large: Values = {
+            **usual,
+            "learning_rate": 0.03,
+            "num_leaves": 128,
+            "min_child_samples": 5,
+            "colsample_bytree": 0.9,
+        }
+        random: Values = {**usual, "extra_trees": True}
         small: Values = {**usual, "learning_rate": 0.03, "num_leaves": 7, "min_child_samples": 5, "subsample": 0.8}
-        return [usual, small]
+        return [usual, large, random, small]
 
     def space(self, given: KindInput) -> dict[str, Space]:
         return {
@@ -41,6 +50,7 @@ class LightgbmKind(ModelKind):
             "subsample": Space(low=0.5, high=1.0),
             "reg_lambda": Space(low=0.001, high=100.0, log=True),
             "cat_smooth": Space(low=1.0, high=200.0, log=True),
+            "extra_trees": Space(choices=[False, True]),
         }
 
     def build(self, values: Mapping[str, Hyperparameter], given: KindInput) -> Any:

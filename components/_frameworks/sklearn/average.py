@@ -1,4 +1,4 @@
-"""The average of several pipelines, which is exported as one ONNX graph."""
+"""The weighted average of several pipelines, which is exported as one ONNX graph."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ _RANDOM_STATE = "random_state"
 
 
 class Average(BaseEstimator):
-    """Fits pipelines on the same rows; its scores are the mean of theirs.
+    """Fits pipelines on the same rows; its scores are the weighted mean of theirs.
 
     Args:
         members: The pipelines, not fitted. Each takes weights of rows in its last step.
+        weights: Weight of each; None: each counts the same.
         random_state: Seed of each member that has none.
 
     Attributes:
         members_: The fitted pipelines.
     """
 
-    def __init__(self, members: tuple[Pipeline, ...], random_state: int | None = None) -> None:
+    def __init__(
+        self, members: tuple[Pipeline, ...], weights: tuple[float, ...] | None = None, random_state: int | None = None
+    ) -> None:
         self.members = members
+        self.weights = weights
         self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> Average:
@@ -44,8 +48,9 @@ class Average(BaseEstimator):
         return self
 
     def _mean(self, method: str, X: pd.DataFrame) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = np.mean([getattr(member, method)(X) for member in self.members_], axis=0)
-        return total
+        scores = [getattr(member, method)(X) for member in self.members_]
+        mean: NDArray[np.float64] = np.average(scores, axis=0, weights=self.weights)
+        return mean
 
 
 class AverageClassifier(ClassifierMixin, Average):

@@ -6,7 +6,7 @@ because its converters refuse some mixtures of types, and the outputs are those 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import onnx
@@ -137,7 +137,7 @@ def _assemble(
 ) -> onnx.ModelProto:
     """Build the model again: our inputs, the converted nodes under names by their order, the task's outputs.
 
-    Of several converted models the mean is taken.
+    Of several converted models the weighted mean is taken.
     """
     names = Names(column.name for column in columns)
     front, given = AddedNodes(names), list[str]()
@@ -168,8 +168,19 @@ def _assemble(
 
 
 def _scores(behind: AddedNodes, pipeline: Pipeline, signature: Signature, results: list[str]) -> str:
-    """Add what makes float32 scores of what the pipeline gives, the mean of several: probabilities [rows, classes], predictions [rows, 1]."""
+    """Add what makes float32 scores of what the pipeline gives, the weighted mean of several: probabilities [rows, classes], predictions [rows, 1]."""
     each = [behind.node("Cast", result, to=TensorProto.FLOAT) for result in results]
-    scores = each[0] if len(each) == 1 else behind.node("Mean", *each)
+    scores = each[0] if len(each) == 1 else _add_mean(behind, each, pipeline.steps[-1][1].weights)
     selection = selection_matrix(pipeline, len(signature.classes)) if signature.classes else None
     return scores if selection is None else behind.node("MatMul", scores, behind.constant(selection))
+
+
+def _add_mean(behind: AddedNodes, scores: list[str], weights: Sequence[float] | None) -> str:
+    if weights is None or len({*weights}) == 1:
+        return behind.node("Mean", *scores)
+    shares = np.asarray(weights, np.float64) / np.sum(weights)
+    weighted = [
+        behind.node("Mul", score, behind.constant(np.float32(share)))
+        for score, share in zip(scores, shares, strict=True)
+    ]
+    return behind.node("Sum", *weighted)

@@ -75,7 +75,7 @@ class SklearnModel(TrainableModel):
             with _limit_threads(len(labels)):
                 self._fit(labels, held_out_labels, data.class_weights)
             some = slice(None, None, -(-len(labels) // MEASURED) or 1)
-            measured = self._measure(self._train.iloc[some], labels[some], data.class_weights)
+            measured = {} if data.is_trial else self._measure(self._train.iloc[some], labels[some], data.class_weights)
             judged = self._measure(self._held_out, held_out_labels, data.class_weights)
             measured |= {f"eval_{name}": value for name, value in judged.items()}
         except MemoryError as error:

@@ -28,7 +28,15 @@ class XgboostKind(ModelKind):
             "subsample": 0.9,
             "reg_lambda": 1.0,
         }
-        return [usual]
+        small: Values = {**usual, "max_depth": 3, "min_child_weight": 5.0, "colsample_bytree": 0.6, "subsample": 0.8}
+        deep: Values = {
+            **usual,
+            "learning_rate": 0.04,
+            "max_depth": 9,
+            "min_child_weight": 3.0,
+            "colsample_bytree": 0.6,
+        }
+        return [usual, small, deep]
 
     def space(self, given: KindInput) -> dict[str, Space]:
         return {

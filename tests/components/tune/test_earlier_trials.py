@@ -80,7 +80,7 @@ def test_the_trials_of_a_search_on_other_rows_begin_with_the_best_of_the_earlier
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(STORE, str(tmp_path / "store"))
-    settings = {"models": ["linear"], "trials": 2, "workers": 2}
+    settings = {"models": ["linear"], "trials": 2, "workers": 2, "folds": 0}
     first = make_penguins(tmp_path / "first", "regression", framework="auto", tune=settings)
     _, folder = tune(first)
     assert {trial["origin"] for trial in read_json(folder / "trials.json")} == {"known good", "searched"}
@@ -103,7 +103,7 @@ def test_values_that_lack_a_name_of_the_space_are_not_kept() -> None:
     space = {"C": Space(low=0.1, high=0.2)}  # train.hyperparameters need not have it
     own = Candidate("project", "", OWN_CODE, cast("Any", None), cast("Any", None), [{}], space, is_baseline=True)
     attempts = [Attempt(0, own, {}, KNOWN, value=0.9), Attempt(1, own, {"C": 0.15}, SEARCHED, value=0.8)]
-    objective = Objective(TASKS["binary_classification"], AUC, "", np.zeros(0), 0)
-    kind = Studied(own, cast("Any", None), {"C": FloatDistribution(0.1, 0.2)}, attempts[0])
+    objective = Objective(TASKS["binary_classification"], AUC, "", np.zeros(0), 0, "no rows")
+    kind = Studied(own, cast("Any", None), {"C": FloatDistribution(0.1, 0.2)}, [attempts[0]])
     search = Search(cast("Any", None), objective, cast("Any", None), [kind], attempts=attempts)
     assert search.best_values() == [("project", {"C": 0.15})]

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from components._core.project.config_types import Hyperparameter
     from components._frameworks.sklearn.framework import SklearnFramework
 
-_KIND = "kind"
+_KIND, _WEIGHT = "kind", "weight"
 
 
 class EnsembleKind(ModelKind):
-    """The average of several models. Its values are those of its members: `1.kind`, `1.learning_rate`, `2.kind`, ..."""
+    """The average of several models. Its values are those of its members: `1.kind`, `1.weight`, `1.learning_rate`, `2.kind`, ..."""
 
     name, framework, order, title = ENSEMBLE_KIND, "sklearn", ENSEMBLE, "the average of the best"
 
@@ -31,15 +31,16 @@ class EnsembleKind(ModelKind):
         from components._frameworks.sklearn.average import AverageClassifier, AverageRegressor
         from components._frameworks.sklearn.build_model import as_pipeline
 
-        members = []
+        members, weights = [], []
         for name, own in split_members(values):
+            weights.append(float(own.pop(_WEIGHT, 1)))
             kind = find_kind(name)
             made = kind.build(own, given)
             framework = cast("SklearnFramework", find_framework(kind.framework))
             check_installed(framework, f"the kind {name} of the average")
             complete = framework.completion(given.task)
             members.append(as_pipeline(complete(made) if complete else made, prepared=given.prepared))
-        return (AverageClassifier if given.task.has_classes else AverageRegressor)(tuple(members))
+        return (AverageClassifier if given.task.has_classes else AverageRegressor)(tuple(members), tuple(weights))
 
 
 def split_members(values: Mapping[str, Hyperparameter]) -> list[tuple[str, Values]]:

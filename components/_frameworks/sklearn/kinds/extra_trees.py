@@ -22,7 +22,8 @@ class ExtraTreesKind(ModelKind):
     name, framework, order, title = "extra_trees", "sklearn", TREES, "extra trees"
 
     def portfolio(self, given: KindInput) -> list[Values]:
-        return [{"min_samples_leaf": 1 if given.task.has_classes else 2, "max_features": 0.5}]
+        usual: Values = {"min_samples_leaf": 1 if given.task.has_classes else 2, "max_features": 0.5}
+        return [usual, {"min_samples_leaf": 5, "max_features": 0.7}]
 
     def space(self, given: KindInput) -> dict[str, Space]:
         return {

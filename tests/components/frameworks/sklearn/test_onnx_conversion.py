@@ -19,6 +19,7 @@ from components._core.errors import ModelError, UserCodeError
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
 from components._frameworks.onnx_models.onnx_model import OnnxModel
+from components._frameworks.sklearn.average import AverageClassifier, AverageRegressor
 from components._frameworks.sklearn.onnx_conversion import convert
 from components._frameworks.sklearn.parity import check_parity
 from components._frameworks.sklearn.scores import score
@@ -155,3 +156,21 @@ def compare(pipeline: Pipeline, table: pd.DataFrame) -> None:
     model, _ = exported(pipeline, table, task.name)
     scores = model.predict(arrays(table))["probability"]
     check_parity(task, lambda some: score(pipeline, task, 2, some), table, scores, "RandomForestClassifier")
+
+
+@pytest.mark.parametrize("task", CLASSES)
+@pytest.mark.parametrize("weights", [(1.0, 3.0), (2.0, 2.0)])
+def test_the_average_of_pipelines_is_that_of_their_scores_with_their_weights(
+    task: str, weights: tuple[float, float]
+) -> None:
+    table, kind = rows(), AverageRegressor if task == "regression" else AverageClassifier
+    lasts = (Ridge(), Ridge(1e4)) if task == "regression" else (LogisticRegression(), LogisticRegression(C=0.01))
+    pipeline = Pipeline([("model", kind(tuple(map(prepared, lasts)), weights))]).fit(table, labels(table, task))
+    each = [
+        score(prepared(last).fit(table, labels(table, task)), TASKS[task], len(CLASSES[task]), table) for last in lasts
+    ]
+    expected = np.average(each, axis=0, weights=weights)
+    assert not np.allclose(*each, atol=0.01)
+    assert score(pipeline, TASKS[task], len(CLASSES[task]), table) == pytest.approx(expected)
+    model, _ = exported(pipeline, table, task)
+    assert model.predict(arrays(table))[TASKS[task].score] == pytest.approx(expected, rel=1e-4, abs=1e-5)
