@@ -20,7 +20,7 @@ from components._core.extras import missing_packages
 from components._core.files import files_below
 from components._core.project.optimize_config import Optimize
 from components._core.project.project_file import Project
-from components._core.types.artifact_files import CHOSEN_VARIANT, VARIANT_SAMPLE
+from components._core.types.artifact_files import CHOSEN_VARIANT, SAMPLE
 from components._core.types.signature import to_arrays
 from components._core.types.tasks.contract import Task
 from components._core.types.variant_table import ORIGINAL, VariantRow, VariantTable
@@ -62,7 +62,7 @@ class _Judging:
 def choose_variant(
     project: Project, settings: Optimize, task: Task, folder: Path, model: Model, examples: Path, evaluation: Path
 ) -> VariantTable:
-    """Make and judge the variants of a model, and leave the chosen one in `evaluation` with a sample of its answers.
+    """Make and judge the variants of a model, and leave the chosen one in `evaluation`.
 
     Args:
         project: The project.
@@ -71,7 +71,7 @@ def choose_variant(
         folder: The model artifact.
         model: The model in memory.
         examples: The examples artifact.
-        evaluation: Gets `variants.json`, and `variant/` and `variant_sample.parquet` when one is chosen.
+        evaluation: Gets `variants.json`, and `variant/` when one is chosen, whose answers take the place of the model's in the sample.
 
     Raises:
         ModelError: When the model itself fails on the rows.
@@ -107,7 +107,7 @@ def _save(table: VariantTable, evaluation: Path) -> VariantTable:
 def _sample(model: Model, examples: Path, evaluation: Path) -> None:
     sample: Sample | None = take_sample(model, examples)
     if sample:
-        sample.save(evaluation / VARIANT_SAMPLE)
+        sample.save(evaluation / SAMPLE)
 
 
 @contextmanager

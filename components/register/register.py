@@ -30,7 +30,6 @@ from components._core.types.artifact_files import (
     REQUEST,
     SAMPLE,
     VARIANT,
-    VARIANT_SAMPLE,
     VARIANTS,
 )
 from components._core.types.hyperparameter_names import stored_hyperparameter
@@ -69,7 +68,7 @@ class _Made:
     def parts(self) -> dict[str, Path]:
         """What goes into the store, by the name that it has there. The rows themselves stay where they are."""
         is_variant = self.served != self.model
-        sample = self.evaluation / (VARIANT_SAMPLE if is_variant else SAMPLE)
+        sample = self.evaluation / SAMPLE
         return {
             "model": self.served,
             **({"original": self.model} if is_variant else {}),

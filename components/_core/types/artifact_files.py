@@ -44,10 +44,9 @@ SAMPLE = "sample.parquet"
 COMPARED = "champion.json"
 # and what each feature is worth to that champion, on the rows on which explain measures it for the challenger
 CHAMPION_IMPORTANCES = "champion_importances.json"
-# and what was measured of the model's variants; the one that was chosen, as a model artifact, and the sample with its answers
+# and what was measured of the model's variants, and the one that was chosen, as a model artifact; the sample has its answers then
 VARIANTS = "variants.json"
 CHOSEN_VARIANT = "variant"
-VARIANT_SAMPLE = "variant_sample.parquet"
 # and what a monitor compares served requests with; a registered version keeps it, with the importances, beside its model
 MONITORING_REFERENCE = "monitoring_reference.json"
 # monitoring: what a run of the monitor gave (docs/monitoring.md)

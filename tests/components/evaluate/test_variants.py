@@ -18,7 +18,7 @@ from components._core.examples.artifact import read_head
 from components._core.examples.samples import Sample
 from components._core.store.file_digests import list_digests, verify_model, write_digests
 from components._core.store.ledger import Deployment
-from components._core.types.artifact_files import CHOSEN_VARIANT, VARIANT, VARIANT_SAMPLE, VARIANTS
+from components._core.types.artifact_files import CHOSEN_VARIANT, SAMPLE, VARIANT, VARIANTS
 from components._core.types.signature import to_arrays
 from components._core.types.tasks import TASKS
 from components._core.types.variant_table import ServedVariant, VariantRow, VariantTable
@@ -88,12 +88,12 @@ def test_the_fastest_variant_within_every_bound_is_chosen(choose: Choose, exampl
     assert VariantTable.load(tmp_path / "evaluation") == table
     chosen = tmp_path / "evaluation" / CHOSEN_VARIANT
     verify_model(chosen)
-    sample = Sample.load(tmp_path / "evaluation" / VARIANT_SAMPLE)
+    sample = Sample.load(tmp_path / "evaluation" / SAMPLE)
     answers = load_model(chosen).predict(to_arrays(sample.rows, FEATURES))
     assert sample.outputs["probability"] == pytest.approx(answers["probability"], abs=1e-6)
     assert sorted(path.name for path in (tmp_path / "evaluation").iterdir()) == [
+        SAMPLE,
         CHOSEN_VARIANT,
-        VARIANT_SAMPLE,
         "variants.json",
     ]
 

@@ -15,12 +15,12 @@ from components._core.checks import Outcome
 from components._core.errors import NaruError, ServiceError, UnavailableError
 from components._core.examples.reference_rows import Reference
 from components._core.examples.samples import beside
-from components._core.files import hash_file, read_json, write_json, write_text
+from components._core.files import hash_file, read_json, write_json
 from components._core.monitoring.feature_bins import NumberBins
 from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.report.page import Page
 from components._core.store.file_digests import list_digests, verify_model, write_digests
-from components._core.types.artifact_files import CHOSEN_VARIANT, VARIANT_SAMPLE
+from components._core.types.artifact_files import CHOSEN_VARIANT
 from components._core.types.signature import Signature
 from components._core.types.variant_table import ServedVariant, VariantRow, VariantTable
 from components._registry.mlflow_client import open_registry
@@ -227,7 +227,6 @@ def with_variant(made: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
     (evaluation / CHOSEN_VARIANT).mkdir()
     write_model(evaluation / CHOSEN_VARIANT, "regression")
     write_digests(evaluation / CHOSEN_VARIANT)
-    write_text(evaluation / VARIANT_SAMPLE, "rows and the variant's answers")
     rows = (VariantRow("original", "as trained", "passed"), VariantRow("folded", "folded", "served", speedup=2.0))
     VariantTable("folded", "folded is faster", "auc", 50, {"variants": "auto"}, rows).save(evaluation)
     return {**made, "evaluation": evaluation}
@@ -244,7 +243,6 @@ def test_the_chosen_variant_is_registered_in_the_place_of_the_model_which_is_kep
     assert Signature.load(base / "model").task == "regression"
     assert Signature.load(base / "original").task == "binary_classification"
     verify_model(base / "model")
-    assert (base / "sample.parquet").read_text() == "rows and the variant's answers"
     variant = ServedVariant.load(base / "model")
     assert variant == ServedVariant("folded", {"variants": "auto"}, list_digests(with_variant["model"]))
     assert {"model/variant.json", "original/signature.json", "variants.json"} <= record["sha256"].keys()
