@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components._core.errors import ConfigError
+from components._core.types.variant_table import ORIGINAL, in_words
 from pipelines.cli.arguments import STARTED, ProjectPath
 
 if TYPE_CHECKING:
-    from components._core.types.variant_table import ORIGINAL, in_words
-from components.predict.predict import Prediction
+    from components.predict.predict import Prediction
 
 _PANEL = "Serving"
 

@@ -71,7 +71,7 @@ def test_the_chosen_variant_is_deployed_served_and_named(project: Path) -> None:
     )
     assert found["variant"] == "int8"
     explained = subprocess.run(
-        [sys.executable, "-m", "pipelines", "explain", str(project), "--row", "test:3"],
+        [sys.executable, "-m", "pipelines", "explain", str(project), "--row", "3"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -102,6 +102,9 @@ class _Converter:
                 waiting.pop()
             elif missing and tensor.op.type != "Const":
                 waiting += missing
+            elif tensor.op.type == "IdentityN":
+                passed = zip(tensor.op.outputs, tensor.op.inputs, strict=True)
+                self._known |= {given.name: self._known[taken.name] for given, taken in passed}
             else:
                 self._known[tensor.name] = self._convert(tensor.op)
                 waiting.pop()
@@ -109,6 +112,8 @@ class _Converter:
 
     def _convert(self, operation: Any) -> str:
         kind, inputs = operation.type, [self._known[tensor.name] for tensor in operation.inputs]
+        if len(operation.outputs) != 1:
+            raise ModelError(f"the operator {kind} of TensorFlow, with several outputs, has no form in ONNX here")
         if kind == "Const":
             return self._added.constant(tf.make_ndarray(operation.get_attr("value")))
         if kind in _PASSED_ON:  # no node: a constant must be seen as one by what makes matrices smaller
