@@ -86,10 +86,12 @@ EVALUATE = register(
         reads=(
             "gates.model",
             "gates.serving.p95_ms",
+            "gates.serving.parity",
             "train.seed",
             "train.class_weight",
             "serve.threshold",
             "serve.interval",
+            "serve.optimize",
         ),
         environment=_STORE,
         looks_outside=True,  # it looks up who the champion is today

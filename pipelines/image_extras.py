@@ -15,8 +15,9 @@ from components._frameworks.contract import Framework
 from components._frameworks.model_rules import required_kinds
 from components._frameworks.project_rules import may_be_prepared
 from components._frameworks.table import find_framework
+from components._frameworks.variant_rules import needed_extras
 from components.deploy.targets.placement import IMAGES, ONNX_IMAGES
-from components.stages import FEEDBACK, INGEST, PREDICT, TRAIN, TUNE
+from components.stages import EVALUATE, FEEDBACK, INGEST, PREDICT, TRAIN, TUNE
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import Pipeline
 from pipelines.pools import choose_pools, load_pools
@@ -101,6 +102,10 @@ def _needs(
             known.add(other.extra)
             called = _unique([*learn, *_pushed_servers(project, other, target)])
             yield Need(f"the kind {kind.name} of tune.models", other.extra, called)
+    for extra in needed_extras(project, framework):
+        if EVALUATE in pipeline.stages:
+            servers = _pushed_servers(project, framework, target)
+            yield Need("serve.optimize", extra, _unique([images[EVALUATE.name], *servers]))
     if framework.extra:
         yield Need("code.framework", framework.extra, _unique([*learn, *_pushed_servers(project, framework, target)]))
 

@@ -22,6 +22,7 @@ from components._core.types.artifact_files import REQUEST, SAMPLE
 from components._core.types.oip_paths import model_path
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
+from components._core.types.variant_table import describe_served
 from components.deploy.server_command import log_arguments, monitoring_arguments, process_command, server_arguments
 from components.deploy.targets.local.server_process import HOST, free_port
 from pipelines.local.workspace import find_workspace
@@ -110,7 +111,7 @@ def _stop_server(server: subprocess.Popen[str]) -> int:
 def _print_usage(parts: Path, name: str, champion: Deployment, port: int, metrics_port: int) -> None:
     url = f"http://{HOST}:{port}{model_path(name)}"
     lines = [
-        f"Serving version {champion.version} of {name} at {url}",
+        f"Serving version {champion.version} of {name}{describe_served(parts / 'model')} at {url}",
         *_request_lines(parts, url),
         *([f"Metrics for Prometheus are at http://{HOST}:{metrics_port}/metrics"] if metrics_port else []),
         "Press Ctrl-C to stop.",

@@ -25,10 +25,14 @@ def check_extra(extra: str, packages: Sequence[str], what: str, where: str) -> N
     Raises:
         ConfigError: With the missing packages, and how to install them.
     """
-    missing = [name for name in packages if not _is_installed(name)]
-    if missing:
+    if missing := missing_packages(packages):
         message = f"{what} needs packages that are not installed: {', '.join(missing)}"
         raise ConfigError(message, where=where, remedy=_remedy(extra))
+
+
+def missing_packages(packages: Iterable[str]) -> list[str]:
+    """Return those of some importable names that are not installed here, without importing them."""
+    return [name for name in packages if not _is_installed(name)]
 
 
 def build_command(extras: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:  # a server imports this while a client waits for its first answer
     from pathlib import Path
@@ -207,6 +207,23 @@ class ImportPlan:
     unused: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class VariantKind:
+    """A form of a model that may answer faster than what export writes (`serve.optimize`).
+
+    Attributes:
+        name: Its name in project.yaml.
+        what: What is done, for a person.
+        packages: Names by which the packages beyond the framework's own are imported, to make it and to serve it.
+        extra: The extra of Naru that brings these; empty: there are none.
+    """
+
+    name: str
+    what: str
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+
+
 class TrainableModel(ABC):
     """A model that the project's code has built."""
 
@@ -360,6 +377,7 @@ class Framework(ABC):
         imports: Modules that fitting and calling its models import: a run on a laptop imports them ahead, and no others.
         extra: The extra of Naru that brings these packages, which an image has where it was built in; empty: there are none.
         training_image: Image in which tune and train have to run, where the stages' own lacks the library; empty: that one has it.
+        variants: The optimised forms that `make_variant` makes of its models.
     """
 
     name: str
@@ -372,6 +390,7 @@ class Framework(ABC):
     imports: tuple[str, ...] = ()
     extra: str = ""
     training_image: str = ""
+    variants: tuple[VariantKind, ...] = ()
 
     @abstractmethod
     def version(self) -> str:
@@ -448,3 +467,19 @@ class Framework(ABC):
         Raises:
             ModelError: When the files do not load, or do not fit the signature.
         """
+
+    def make_variant(self, name: str, model: Path, folder: Path, rows: Arrays) -> None:
+        """Write an optimised variant of a model as an artifact of its own: what it takes and gives stays the same.
+
+        The same model gives the same bytes. The variant may be of another framework, which its `signature.json` names.
+
+        Args:
+            name: One of `variants`.
+            model: The model artifact, whose files were verified and checked before.
+            folder: An empty folder.
+            rows: Training rows, as `Model.predict` takes them, of which a variant may need the ranges.
+
+        Raises:
+            ModelError: When it cannot be made of this model, with the reason; other errors are those of the library.
+        """
+        raise ModelError(f"a model of {self.name!r} has no variant {name!r}", where=str(model))

@@ -13,6 +13,7 @@ from components._core.types.default_framework import AUTO_FRAMEWORK
 from components._frameworks.contract import Framework
 from components._frameworks.model_rules import check_models
 from components._frameworks.table import check_installed, find_project_framework, framework_at, known_frameworks
+from components._frameworks.variant_rules import check_variants
 
 _KEY = "code.framework"
 _EPOCH_SETTINGS = ("train.epochs", "train.steps", "train.batch_size", "train.patience", "tune.epochs")
@@ -56,6 +57,7 @@ def check_framework(project: Project) -> Framework:
         _refuse_epoch_settings(project, framework)
     check_installed(framework, f"{_KEY}: {name}")
     check_models(project)
+    check_variants(project, framework)
     return framework
 
 

@@ -15,6 +15,7 @@ from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.metrics.row_sums import Array
 from components._core.types.prediction_interval import PredictionInterval
 from components._core.types.signature import Signature
+from components._core.types.variant_table import ServedVariant
 from components._frameworks.contract import Model
 from components._frameworks.table import load_model
 from components.evaluate.unseen_rows import find_unseen
@@ -56,6 +57,11 @@ class Champion:
     def interval(self) -> PredictionInterval | None:
         """What it answers beside a prediction in service; None: nothing."""
         return Reference.load(self.folder).interval if self.folder else None
+
+    @property
+    def variant(self) -> ServedVariant | None:
+        """Which variant of its model it is; None: its project had no `serve.optimize`."""
+        return ServedVariant.load(self.folder) if self.folder else None
 
 
 def fetch_champion(deployment: Deployment, signature: Signature, examples: Path, folder: Path, label: str) -> Champion:

@@ -28,7 +28,7 @@ from components._core.types.metrics import ranking
 from components._frameworks.table import load_model
 from components.evaluate.champion import Champion, fetch_champion
 from components.evaluate.champion_importances import measure_champion
-from components.evaluate.evaluation_page import add_latency, make_page
+from components.evaluate.evaluation_page import add_latency, add_variants, make_page
 from components.evaluate.evidence import Evidence, check_gates, gather
 from components.evaluate.gates import judge_model
 from components.evaluate.latency import as_json, measure_latency
@@ -113,6 +113,14 @@ def evaluate_model(
     latencies = measure_latency(loaded, examples)
     write_json(evaluation / LATENCY, as_json(latencies, project.gates.serving.p95_ms))
     add_latency(shown, latencies, project.gates.serving.p95_ms)
+    if project.serve.optimize and outcome.verdict in ("ok", "warn"):
+        from components.evaluate.variants import choose_variant
+
+        task = evidence.task
+        add_variants(
+            shown,
+            choose_variant(project, project.serve.optimize, task, model, loaded, examples, evaluation),
+        )
     write_page(shown, page)
     timings = {f"latency_{at.rows}_rows_p95_ms": at.p95_ms for at in latencies}
     return Judged(outcome, list(loaded.signature.classes), _confusion(evidence), _roc(evidence), timings)
@@ -134,6 +142,8 @@ def _is_same(model: Path, champion: Champion | None) -> bool:
     """Whether the champion's model has the same files; register adds the reference of the server to those that train wrote."""
     if champion is None or champion.folder is None:
         return False
+    if champion.variant:
+        return list_digests(model) == champion.variant.original
     theirs = list_digests(champion.folder)
     theirs.pop(REFERENCE, None)
     return list_digests(model) == theirs

@@ -6,6 +6,8 @@ from components._core.checks import Outcome
 from components._core.report import plots
 from components._core.report.number_format import four_digits
 from components._core.report.page import Cell, Page
+from components._core.report.variant_columns import variant_columns
+from components._core.types.variant_table import VariantTable
 from components.evaluate.evaluation_figures import FIGURES
 from components.evaluate.evidence import Evidence
 from components.evaluate.latency import Latency
@@ -50,6 +52,11 @@ def add_latency(page: Page, latencies: list[Latency], bound_ms: float) -> None:
         rows,
         f"The 95th percentile of one row {message}. Times differ from run to run; the served latency is judged at deployment.",
     )
+
+
+def add_variants(page: Page, table: VariantTable) -> None:
+    """Add the optimised variants, only to the rendered page: they are chosen by times."""
+    page.table("Optimised variants", *variant_columns(table))
 
 
 def _facts(evidence: Evidence) -> dict[str, Cell]:

@@ -53,7 +53,7 @@ class Evidence:
         gain_interval: 95 % interval of the gain over it in the primary metric.
         slices: The primary metric on parts of the rows.
         unchanged: Whether the model is the champion's, byte for byte, and answers alike.
-        changed_answer: What is served otherwise although it is: `threshold` or `interval`; empty: nothing.
+        changed_answer: What is served otherwise although it is: `threshold`, `interval` or `serve.optimize`; empty: nothing.
         threshold: The model's threshold where the project has `serve.threshold`; else None.
         interval: The interval beside its predictions where the project has `serve.interval`; else None.
     """
@@ -122,7 +122,11 @@ def gather(
     default, seed = TASKS[project.task], project.train.seed
     value = threshold.value if threshold else None
     task = default.with_threshold(value)
-    changed = _changed_answer(champion, value, interval.value if interval else None) if unchanged and champion else ""
+    changed = (
+        _changed_answer(project, champion, value, interval.value if interval else None)
+        if unchanged and champion
+        else ""
+    )
     evidence = Evidence(
         project,
         model.signature,
@@ -143,10 +147,15 @@ def gather(
     return _with_champion(evidence, scored)
 
 
-def _changed_answer(champion: Champion, threshold: float | None, interval: PredictionInterval | None) -> str:
+def _changed_answer(
+    project: Project, champion: Champion, threshold: float | None, interval: PredictionInterval | None
+) -> str:
     if champion.threshold != threshold:
         return "threshold"
-    return "interval" if champion.interval != interval else ""
+    if champion.interval != interval:
+        return "interval"
+    ours = project.serve.optimize.model_dump(mode="json") if project.serve.optimize else None
+    return "serve.optimize" if ours != (champion.variant.settings if champion.variant else None) else ""
 
 
 def _with_champion(evidence: Evidence, scored: Scored) -> Evidence:

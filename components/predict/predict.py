@@ -18,6 +18,7 @@ from components._core.request_log.value_hashes import require_hasher
 from components._core.store.filesystems import is_local, open_filesystem
 from components._core.store.object_store import absolute_uri
 from components._core.types.tasks import TASKS
+from components._core.types.variant_table import ServedVariant
 from components._data.formats.bad_rows import BadRowCount
 from components._data.sources.databases.sqlite import SCHEME
 from components._data.sources.files import FileSource
@@ -113,6 +114,7 @@ def predict_table(
         "project": project.name,
         "version": model.version,
         "model_sha256": model.digest,
+        **_name_variant(model.folder),
         "threshold": predictor.threshold,
         "source": mask_credentials(project.data.source),
         "source_state": table.state,
@@ -207,6 +209,12 @@ def _identify_rows(project: Project, model: ModelVersion, table: ScoringTable, m
     """Return the identity of rows and model, which the ids of the rows have: equal in every output."""
     settings = [FORMAT, project.name, model.version, model.digest, str(most_rows)]
     return fingerprint_of([*settings, fingerprint_table(table)])[:_DIGITS]
+
+
+def _name_variant(model: Path) -> dict[str, str]:
+    """Return which variant of its model answers, where the project had `serve.optimize`."""
+    found = ServedVariant.load(model)
+    return {"variant": found.name} if found else {}
 
 
 def _require_log_key(project: Project) -> None:

@@ -10,6 +10,7 @@ from components._core.project.project_file import Project
 from components._core.project.table_config import Sql
 from components._core.settings import Settings
 from components._core.types.artifact_files import MANIFEST
+from components._core.types.variant_table import ORIGINAL, in_words
 from components._data.key_names import errors_name
 from components.predict.destinations.contract import Manifest, Output
 from components.predict.predict import check_answered, predict_table
@@ -65,7 +66,7 @@ def _judge(manifest: Manifest, notes: list[str], *, was_complete: bool) -> Outco
     counts = {"answered": float(answered), "rejected": float(rejected)}
     reason = "; ".join(
         [
-            f"{answered:,} rows answered by version {manifest['version']}",
+            f"{answered:,} rows answered by version {manifest['version']}{in_words(manifest.get('variant', ORIGINAL))}",
             *(["all of it was there"] if was_complete else []),
             *(check.reason for check in checks),
         ]

@@ -15,6 +15,7 @@ def register(
     statistics: dsl.Input[dsl.Artifact],
     validation: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
+    evaluation: dsl.Input[dsl.Artifact],
     explanation: dsl.Input[dsl.Artifact],
     registration: dsl.Output[dsl.Artifact],
 ) -> None:
@@ -29,7 +30,8 @@ def register(
         statistics: From validate.
         validation: From validate; bundled for the report.
         model: From train.
-        explanation: From explain, with the evaluation, the hyperparameters and the schema in its bundle; a model that
+        evaluation: From evaluate, with the variant of the model that is served in its place, if there is one.
+        explanation: From explain, with the hyperparameters and the schema in its bundle; a model that
             evaluate or explain blocked is not registered.
         registration: The version, the URIs of its parts, and the page as data.
     """
@@ -53,7 +55,7 @@ def register(
             schema=bundled(Path(explanation.path), "schema"),
             hyperparameters=bundled(Path(explanation.path), "hyperparameters"),
             model=Path(model.path),
-            evaluation=bundled(Path(explanation.path), "evaluation"),
+            evaluation=Path(evaluation.path),
             explanation=Path(explanation.path),
             registration=this.folder(registration),
         )

@@ -13,10 +13,12 @@ from components._core.files import fingerprint_folder, fingerprint_of, hash_file
 from components._core.monitoring.reference import MonitoringReference, normalise_importances
 from components._core.project.project_file import Project
 from components._core.report.page import Page
+from components._core.report.variant_columns import variant_columns
 from components._core.settings import Settings
 from components._core.stage.run_record import MADE_BY, Code, parse_commit
 from components._core.store.file_digests import digest_of, list_digests, verify_model
 from components._core.types.artifact_files import (
+    CHOSEN_VARIANT,
     DIGESTS,
     HYPERPARAMETERS,
     IMPORTANCES,
@@ -27,8 +29,11 @@ from components._core.types.artifact_files import (
     REGISTRATION,
     REQUEST,
     SAMPLE,
+    VARIANT,
+    VARIANTS,
 )
 from components._core.types.hyperparameter_names import stored_hyperparameter
+from components._core.types.variant_table import ORIGINAL, ServedVariant, VariantTable
 from components._frameworks.table import check_model_files
 from components._registry.mlflow_client import CHALLENGER
 from components._registry.sqlite_lock import when_unlocked
@@ -49,11 +54,25 @@ class _Made:
     model: Path
     evaluation: Path
 
+    @property
+    def variants(self) -> VariantTable | None:
+        """What was measured of the model's variants; None: the project has no `serve.optimize`."""
+        return VariantTable.load(self.evaluation)
+
+    @property
+    def served(self) -> Path:
+        """The model that is served: the chosen variant, or the model itself."""
+        table = self.variants
+        return self.model if table is None or table.served == ORIGINAL else self.evaluation / CHOSEN_VARIANT
+
     def parts(self) -> dict[str, Path]:
         """What goes into the store, by the name that it has there. The rows themselves stay where they are."""
+        is_variant = self.served != self.model
         sample = self.evaluation / SAMPLE
         return {
-            "model": self.model,
+            "model": self.served,
+            **({"original": self.model} if is_variant else {}),
+            **({VARIANTS: self.evaluation / VARIANTS} if self.variants else {}),
             "statistics": self.statistics,
             "schema": self.schema,
             _CODE: self.code,
@@ -99,15 +118,18 @@ def register_model(
     made = _Made(code, statistics, schema, hyperparameters, model, evaluation)
     record = _record(project, made, judged, run, made_by)
     _check_model(model)
-    added = {REFERENCE: evaluation / REFERENCE}
+    if made.served != model:
+        _check_model(made.served)
+    added = {REFERENCE: evaluation / REFERENCE, **_write_variant(made, registration / f"model-{VARIANT}")}
     reference = _write_monitoring_reference(evaluation, explanation, registration)
-    parts = {**made.parts(), **reference, **_add_to_model(model, added, registration / f"model-{DIGESTS}")}
+    parts = {**made.parts(), **reference, **_add_to_model(made.served, added, registration / f"model-{DIGESTS}")}
     version = when_unlocked(
         settings.tracking_uri,
         lambda: record_version(settings, record, lambda base: store_parts(parts, base, registration / DIGESTS)),
     )
     split = Manifest.load(evaluation).split
-    return _tell(record, version, judged, settings, registration, split.fingerprint if split else "", made_by)
+    fingerprint = split.fingerprint if split else ""
+    return _tell(record, version, judged, settings, registration, fingerprint, made_by, made.variants)
 
 
 def _check_model(model: Path) -> None:
@@ -119,6 +141,15 @@ def _check_model(model: Path) -> None:
     check_model_files(model)
     if (model / DIGESTS).is_file():
         verify_model(model)
+
+
+def _write_variant(made: _Made, file: Path) -> dict[str, Path]:
+    """Write which variant of the model is served, for the model's folder; nothing where no variants were made."""
+    table = made.variants
+    if table is None:
+        return {}
+    ServedVariant(table.served, table.settings, list_digests(made.model)).save(file)
+    return {VARIANT: file}
 
 
 def _write_monitoring_reference(evaluation: Path, explanation: Path, registration: Path) -> dict[str, Path]:
@@ -179,6 +210,7 @@ def _record(project: Project, made: _Made, judged: Outcome, run: str, made_by: C
         "naru.data_fingerprint": manifest.fingerprint,
         "naru.code_fingerprint": str(made_by.fingerprint),
         "naru.verdict": judged.verdict,
+        **({"naru.variant": made.variants.served} if made.variants else {}),
         **_commit_tags(made_by),
     }
     return Record(project.name, run, params, judged.metrics, tags)
@@ -199,10 +231,12 @@ def _tell(
     registration: Path,
     split: str,
     made_by: Code,
+    variants: VariantTable | None,
 ) -> Outcome:
     named = ("model", "statistics", "schema", _CODE, *([SAMPLE] if SAMPLE in version.hashes else []))
     parts = {name: f"{version.base}/{name}" for name in named}
-    outcome = Outcome("ok", f"version {version.number} of {record.project}, as {CHALLENGER}")
+    as_variant = f"; served is its variant {variants.served}" if variants and variants.served != ORIGINAL else ""
+    outcome = Outcome("ok", f"version {version.number} of {record.project}, as {CHALLENGER}{as_variant}")
     write_json(
         registration / REGISTRATION,
         {
@@ -216,6 +250,7 @@ def _tell(
             "code": parts[_CODE],
             MADE_BY: asdict(made_by),
             "sample": parts.get(SAMPLE),
+            **({"variant": variants.served} if variants else {}),
             "fingerprint": record.params["data_fingerprint"],
             "split": split,
             "metrics": judged.metrics,
@@ -226,6 +261,8 @@ def _tell(
     )
     page = Page("register", "Registration", outcome)
     page.facts({"version": version.number, "alias": CHALLENGER, "files": len(version.hashes)})
+    if variants:
+        page.table("Optimised variants", *variant_columns(variants))
     page.table("Recorded with it", ["what", "value"], [[name, str(value)] for name, value in record.params.items()])
     page.table("Where it lies", ["part", "address"], [[name, uri] for name, uri in parts.items()], folded=True)
     if settings.tracking_uri.startswith("sqlite:"):

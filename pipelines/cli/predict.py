@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components._core.errors import ConfigError
+from components._core.types.variant_table import ORIGINAL, in_words
 from pipelines.cli.arguments import STARTED, ProjectPath
 
 if TYPE_CHECKING:
@@ -99,9 +100,8 @@ def _print(done: Prediction, output: str) -> None:
         typer.echo(f"naru: warning: {note}", err=True)
     codes = ", ".join(f"{code} {count:,}" for code, count in manifest["rejected_by_code"].items())
     rejected = f"{manifest['rejected']:,} rejected" + (f" ({codes})" if codes else "")
-    typer.echo(
-        f"{manifest['answered']:,} rows answered by version {manifest['version']} of {manifest['project']}, {rejected}"
-    )
+    version = f"version {manifest['version']} of {manifest['project']}{in_words(manifest.get('variant', ORIGINAL))}"
+    typer.echo(f"{manifest['answered']:,} rows answered by {version}, {rejected}")
     if manifest["metrics"]:
         shown = ", ".join(f"{name} {value:.4g}" for name, value in manifest["metrics"].items() if value is not None)
         of = "" if manifest["measured"] == manifest["labelled"] else f", measured on {manifest['measured']:,}"

@@ -92,6 +92,7 @@ def training(
         statistics=validated.outputs["statistics"],
         validation=validated.outputs["validation"],
         model=model,
+        evaluation=evaluated.outputs["evaluation"],
         explanation=explained.outputs["explanation"],
         **code,
     )

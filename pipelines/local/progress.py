@@ -94,7 +94,7 @@ def print_record(console: Console, record: LocalRunRecord) -> None:
     console.print(_stage_table(record))
     if record.metrics:
         console.print(_metric_line(record.metrics))
-    for line in record.leaderboard:
+    for line in [*record.leaderboard, *record.variants]:
         console.print(Text(line), soft_wrap=True)
     style = {"succeeded": "green" if record.deployed else "yellow", "failed": "red", "interrupted": "yellow"}[
         record.status

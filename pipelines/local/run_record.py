@@ -20,6 +20,7 @@ from components._core.types.column_choices import ColumnChoices
 from components._core.types.leak_rules import LEAK_REASONS
 from pipelines.local.leaderboard_lines import describe_leaderboard
 from pipelines.local.run_state import StageState, read_states, task_root
+from pipelines.local.variant_lines import describe_variants
 from pipelines.local.workspace import LOG, PARAMETERS, RECORD, REPORT
 
 _REPEATED_WARNINGS = {
@@ -52,6 +53,7 @@ class LocalRunRecord(RunRecord):
         proposal: The line of project.yaml, below `data`, that leaves them out; empty when there are none.
         ablate: The command that measures what the model loses without them.
         leaderboard: The kinds of model that were compared, a line each; empty without a search over kinds.
+        variants: The optimised variants of the model, a line each; empty without `serve.optimize`.
     """
 
     stages: list[StageState]
@@ -68,6 +70,7 @@ class LocalRunRecord(RunRecord):
     proposal: str = ""
     ablate: str = ""
     leaderboard: list[str] = field(default_factory=list)
+    variants: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to a dictionary for JSON."""
@@ -110,6 +113,7 @@ def make_record(
         **proposed,
         ablate=f"naru ablate {shlex.quote(str(folder))}" if proposed else "",
         leaderboard=describe_leaderboard(Path(outputs.get("hyperparameters", ""))),
+        variants=describe_variants(Path(outputs.get("evaluation", ""))),
     )
 
 

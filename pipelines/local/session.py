@@ -18,6 +18,7 @@ from components._core.system_errors import from_system
 from components._frameworks.model_rules import required_kinds
 from components._frameworks.project_rules import check_framework, check_servers, may_be_prepared
 from components._frameworks.table import find_framework
+from components._frameworks.variant_rules import check_variant_servers
 from components._notices.channels import read_channels
 from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
@@ -65,6 +66,7 @@ def run_session(
             check_servers(framework, placement.extras)
             for kind in required_kinds(project):
                 check_servers(find_framework(kind.framework), placement.extras, "tune.models")
+        check_variant_servers(project, framework, placement.extras)
     check_folders(workspace)
     data = absolute_data(workspace, project)
     check_source_preview(project.model_copy(update={"data": data}), data.source, data.spans)

@@ -19,6 +19,7 @@ from components._core.store.ledger import CHAMPION, Deployment, find_deployment,
 from components._core.temporary_folders import temporary_folder
 from components._core.types.artifact_files import SAMPLE
 from components._core.types.signature import to_arrays
+from components._core.types.variant_table import describe_served
 from components._frameworks.contract import Model
 from components._frameworks.sampled_rows import Arrays
 from components._frameworks.table import load_model
@@ -125,7 +126,7 @@ def open_model(path: Path, version: str = "", run: str = "") -> Iterator[Explain
         yield ExplainedModel(
             project.name,
             project.label,
-            f"version {line.version}{', the champion' if is_champion else ''}",
+            f"version {line.version}{', the champion' if is_champion else ''}{describe_served(there / name)}",
             line.version,
             line.run,
             load_model(there / name),

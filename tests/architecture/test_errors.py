@@ -197,6 +197,7 @@ NOT_OURS = {
     "components/_core/project/split_config.py": {"ValueError"},
     "components/_core/project/project_file.py": {"PydanticCustomError", "ValueError"},  # the same
     "components/_core/project/config_types.py": {"ValueError"},  # the same
+    "components/_core/project/optimize_config.py": {"ValueError"},  # the same
     "components/_core/project/serving_config.py": {"ValueError"},  # the same
     "components/_core/project/train_config.py": {"ValueError"},  # the same
     "components/_core/project/transform_config.py": {"ValueError"},  # the same

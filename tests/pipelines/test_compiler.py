@@ -22,7 +22,7 @@ from pipelines.spec_text import read_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "flights-training.yaml"
-LARGEST = 59_500
+LARGEST = 59_700
 """Bytes that the spec may take."""
 
 
@@ -70,7 +70,7 @@ def test_the_graph_in_the_page_has_few_edges(compiled: Path) -> None:
     tasks = read_spec(compiled)[0]["root"]["dag"]["tasks"]
     takes = {name: sorted(task.get("inputs", {}).get("artifacts", {})) for name, task in tasks.items()}
     assert takes["deploy"] == ["registration"]
-    assert sum(map(len, takes.values())) <= 19
+    assert sum(map(len, takes.values())) <= 20
     passed = [
         name
         for name, task in tasks.items()

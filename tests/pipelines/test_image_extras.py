@@ -38,6 +38,7 @@ def check(target: Target, store: str = "s3://naru", **sections: Any) -> None:
         ({}, "gs://naru", "gcs", ["the store (NARU_STORE=gs://naru) needs the extra 'gcs', which naru-stages and naru-light are"]),
         ({"code": SKLEARN}, "s3://naru", "sklearn", ["code.framework needs the extra 'sklearn', which naru-stages is"]),
         ({"serve": {"request_log": {"uri": "gs://b/log"}}}, "s3://naru", "gcs", ["serve.request_log.uri needs the extra 'gcs', which"]),
+        ({"serve": {"optimize": "auto"}}, "s3://naru", "onnx", ["serve.optimize needs the extra 'onnx', which naru-stages is"]),
         ({"triggers": SCHEDULE}, "s3://naru", "gcs", ["the source of the schedule n needs the extra 'gcs', which naru-stages is"]),
         (
             {"data": AVRO, "code": SKLEARN}, "gs://naru", "avro gcs sklearn",

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, StrictBool, StrictInt, field_valida
 
 from components._core.project.approval_config import OptionalApproval
 from components._core.project.config_types import Real, Section
+from components._core.project.optimize_config import OptionalOptimize
 from components._core.project.quantities import Amounts, count_of
 
 
@@ -137,9 +138,9 @@ _THRESHOLD = "must be a number between 0 and 1, or the metric by which it is cho
 
 
 class Serve(Section):
-    """The model server: `port`, `threshold`, `interval`, `request_log` and `approve` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
+    """The model server: `port`, `threshold`, `interval`, `optimize`, `request_log` and `approve` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"approve", "interval", "threshold"})
+    later: ClassVar[frozenset[str]] = frozenset({"approve", "interval", "optimize", "threshold"})
 
     threshold: Annotated[
         float | str | None,
@@ -158,6 +159,7 @@ class Serve(Section):
             "this share of the rows lies. Fitted on the eval rows, measured on the test rows; absent: none.",
         ),
     ] = None
+    optimize: OptionalOptimize = None
     port: Annotated[
         StrictInt, Field(ge=0, le=65535, description="Port of `naru serve` on loopback; 0: any free one.")
     ] = 8080

@@ -3,7 +3,7 @@
     <artifact>/bundle/<name>/    a copy of the artifact `name` of an earlier stage
 
 The report binds the pages of all stages, and a registered version holds the parts that made it. With an edge for each of them the graph in
-the Kubeflow page was a tangle; bundles go along the edges that are there. Rows, models and transform graphs are not copied.
+the Kubeflow page was a tangle; bundles go along the edges that are there. Rows, models, their variants and transform graphs are not copied.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from components._core.errors import DataError
+from components._core.types.artifact_files import CHOSEN_VARIANT
 
 _FOLDER = "bundle"
 
@@ -29,7 +30,7 @@ def copy_bundles(into: Path, inputs: Iterable[Path], whole: Mapping[str, Path]) 
         if (artifact / _FOLDER).is_dir():
             shutil.copytree(artifact / _FOLDER, into / _FOLDER, dirs_exist_ok=True)
     for name, artifact in whole.items():
-        shutil.copytree(artifact, into / _FOLDER / name, ignore=_without_bundle(artifact), dirs_exist_ok=True)
+        shutil.copytree(artifact, into / _FOLDER / name, ignore=_left_out(artifact), dirs_exist_ok=True)
 
 
 def bundled(artifact: Path, name: str) -> Path:
@@ -45,5 +46,5 @@ def bundled(artifact: Path, name: str) -> Path:
     return folder
 
 
-def _without_bundle(artifact: Path) -> Callable[[str, list[str]], set[str]]:
-    return lambda folder, names: {_FOLDER} & set(names) if Path(folder) == artifact else set()
+def _left_out(artifact: Path) -> Callable[[str, list[str]], set[str]]:
+    return lambda folder, names: {_FOLDER, CHOSEN_VARIANT} & set(names) if Path(folder) == artifact else set()

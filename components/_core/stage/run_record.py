@@ -110,6 +110,7 @@ class RunRecord:
         reason: The most important line: why it failed, what was not good enough, or what was deployed.
         deployed: Whether the model became the champion.
         model_version: Its version in the registry; empty when it was not registered.
+        variant: The optimised variant of it that is served, `original` for the model itself; empty without `serve.optimize`.
         metrics: The model's metrics on the test rows.
         cause: Why the run was started; may be empty.
         data: The data that was read.
@@ -126,6 +127,7 @@ class RunRecord:
     reason: str
     deployed: bool
     model_version: str
+    variant: str
     metrics: dict[str, float]
     cause: str
     data: Data
@@ -165,6 +167,7 @@ def make_run_record(
         reason=_summarize(stages),
         deployed="deploy" in by_stage and by_stage["deploy"].verdict in ("ok", "warn"),
         model_version=str(registered.get("version") or ""),
+        variant=str(registered.get("variant") or ""),
         metrics=by_stage["evaluate"].metrics if "evaluate" in by_stage else {},
         cause=mask_credentials(cause),
         data=_describe_data(project, artifacts),

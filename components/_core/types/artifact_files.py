@@ -28,6 +28,8 @@ STRUCTURE = "structure.json"
 SIGNATURE = "signature.json"
 # of a registered model: a real row and the training ranges, for its server
 REFERENCE = "reference.json"
+# and, where the project has `serve.optimize`, which variant it is, and of which model
+VARIANT = "variant.json"
 # SHA-256 of every file of a model, and of every file of a registered version
 DIGESTS = "sha256.json"
 # history
@@ -42,6 +44,9 @@ SAMPLE = "sample.parquet"
 COMPARED = "champion.json"
 # and what each feature is worth to that champion, on the rows on which explain measures it for the challenger
 CHAMPION_IMPORTANCES = "champion_importances.json"
+# and what was measured of the model's variants, and the one that was chosen, as a model artifact; the sample has its answers then
+VARIANTS = "variants.json"
+CHOSEN_VARIANT = "variant"
 # and what a monitor compares served requests with; a registered version keeps it, with the importances, beside its model
 MONITORING_REFERENCE = "monitoring_reference.json"
 # monitoring: what a run of the monitor gave (docs/monitoring.md)

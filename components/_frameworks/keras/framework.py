@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from components._core.types.artifact_files import SAVED_MODEL
 from components._core.types.signature import Signature
-from components._frameworks.contract import Framework, Model, ModelCode, TrainableModel, TrainingData
+from components._frameworks.contract import (
+    Arrays,
+    Framework,
+    Model,
+    ModelCode,
+    TrainableModel,
+    TrainingData,
+    VariantKind,
+)
 
 if TYPE_CHECKING:
     from components._core.project.config_types import Hyperparameter
     from components._core.types.tasks.contract import Task
+
+_ONNX: dict[str, Any] = {"packages": ("onnx", "onnxruntime"), "extra": "onnx"}
 
 
 class KerasFramework(Framework):
@@ -30,6 +40,14 @@ class KerasFramework(Framework):
         "keras.layers",
         "components._frameworks.keras.trainable_model",
         "components._frameworks.keras.saved_model",
+    )
+
+    variants = (
+        VariantKind("folded", "weights as constants in the graph, by TensorFlow"),
+        VariantKind("xla", "arithmetic compiled by XLA"),
+        VariantKind("onnx", "arithmetic as ONNX, called by onnxruntime", **_ONNX),
+        VariantKind("float16", "as onnx, matrix products in float16", **_ONNX),
+        VariantKind("int8", "as onnx, matrix products in int8", **_ONNX),
     )
 
     def version(self) -> str:
@@ -69,6 +87,11 @@ class KerasFramework(Framework):
             seed=seed,
         )
         return KerasModel(model, data.train.columns, data.transform_graph, task)
+
+    def make_variant(self, name: str, model: Path, folder: Path, rows: Arrays) -> None:
+        from components._frameworks.keras.variants import make_variant
+
+        make_variant(name, model, folder, rows)
 
     def check_files(self, model: Path) -> None:
         from components._frameworks.saved_models.saved_graph import check_saved_model

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Literal
 
 from components._core.types.artifact_files import ONNX_MODEL
 from components._core.types.signature import Signature
-from components._frameworks.contract import Framework, ImportPlan, Model, ModelCode, TrainableModel, TrainingData
+from components._frameworks.contract import (
+    Arrays,
+    Framework,
+    ImportPlan,
+    Model,
+    ModelCode,
+    TrainableModel,
+    TrainingData,
+)
+from components._frameworks.onnx_models.variant_kinds import ONNX_VARIANTS
 
 if TYPE_CHECKING:
     from components._core.project.config_types import Hyperparameter
@@ -31,6 +40,7 @@ class OnnxFramework(Framework):
     serving_packages = ("onnxruntime",)
     imports: tuple[str, ...] = ("components._frameworks.onnx.imported_model",)
     extra = "onnx"
+    variants = ONNX_VARIANTS
 
     def version(self) -> str:
         import onnx
@@ -61,6 +71,11 @@ class OnnxFramework(Framework):
         from components._frameworks.onnx.import_plan import plan_import
 
         return plan_import(code, columns, task=task, classes=classes)
+
+    def make_variant(self, name: str, model: Path, folder: Path, rows: Arrays) -> None:
+        from components._frameworks.onnx_models.onnx_variants import make_variant
+
+        make_variant(name, model, folder, rows)
 
     def check_files(self, model: Path) -> None:
         from components._frameworks.onnx_models.artifact import check_artifact

@@ -91,6 +91,10 @@ class OnnxModel(Model):
         columns = [take_feature(name, kind, arrays) for name, kind in self._types]
         return columns if self._front is None else self._front.transform(columns)
 
+    def feed(self, arrays: Arrays) -> Arrays:
+        """Return what the ONNX graph takes for some rows, by the names of its inputs; errors as in `predict`."""
+        return self._feed(self._prepare(arrays))
+
     def _feed(self, columns: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
         shaped = [values if values.ndim == 2 else values[:, None] for values in columns]
         return dict(zip(self._names, shaped, strict=True))
@@ -108,7 +112,7 @@ class OnnxModel(Model):
         classes = len(self.signature.classes)
         return attribute(
             self._file.read_bytes(),
-            lambda arrays: self._feed(self._prepare(arrays)),
+            self.feed,
             lambda arrays: self.predict(arrays)[TASKS[self.signature.task].score],
             row,
             background,

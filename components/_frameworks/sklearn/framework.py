@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components._core.types.artifact_files import ONNX_MODEL
 from components._core.types.signature import Signature
-from components._frameworks.contract import Framework, Model, ModelCode, TrainableModel, TrainingData
+from components._frameworks.contract import Arrays, Framework, Model, ModelCode, TrainableModel, TrainingData
+from components._frameworks.onnx_models.variant_kinds import ONNX_VARIANTS
 
 if TYPE_CHECKING:
     from components._core.project.config_types import Hyperparameter
@@ -30,6 +31,7 @@ class SklearnFramework(Framework):
     serving_packages = ("onnxruntime",)
     imports: tuple[str, ...] = ("components._frameworks.sklearn.trainable_model",)
     extra = "sklearn"
+    variants = ONNX_VARIANTS
 
     def version(self) -> str:
         import sklearn
@@ -66,6 +68,11 @@ class SklearnFramework(Framework):
     def completion(self, task: Task) -> Callable[[Any], Any] | None:
         """Return what makes an estimator of the other things that build_model may return; None: nothing else is allowed."""
         return None
+
+    def make_variant(self, name: str, model: Path, folder: Path, rows: Arrays) -> None:
+        from components._frameworks.onnx_models.onnx_variants import make_variant
+
+        make_variant(name, model, folder, rows)
 
     def check_files(self, model: Path) -> None:
         from components._frameworks.onnx_models.artifact import check_artifact

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components._core.types.artifact_files import ONNX_MODEL
 from components._core.types.signature import Signature
-from components._frameworks.contract import Framework, Model, ModelCode, TrainableModel, TrainingData
+from components._frameworks.contract import Arrays, Framework, Model, ModelCode, TrainableModel, TrainingData
+from components._frameworks.onnx_models.variant_kinds import ONNX_VARIANTS
 
 if TYPE_CHECKING:
     from components._core.project.config_types import Hyperparameter
@@ -30,6 +31,7 @@ class TorchFramework(Framework):
     imports = ("components._frameworks.torch.trainable_model",)
     extra = "torch"
     training_image = "naru-stages-torch"
+    variants = ONNX_VARIANTS
 
     def version(self) -> str:
         import torch
@@ -57,6 +59,11 @@ class TorchFramework(Framework):
         transform = _read_transform(data) if data.is_prepared else None
         built = build(code.load(), code, data, transform, hyperparameters, task=task, classes=classes, seed=seed)
         return TorchModel(built, code, data, task, classes)
+
+    def make_variant(self, name: str, model: Path, folder: Path, rows: Arrays) -> None:
+        from components._frameworks.onnx_models.onnx_variants import make_variant
+
+        make_variant(name, model, folder, rows)
 
     def check_files(self, model: Path) -> None:
         from components._frameworks.onnx_models.artifact import check_artifact

@@ -34,6 +34,7 @@ from tests.components.frameworks.onnx.onnx_files import sklearn_file
 from tests.components.serve.conformance.conftest import KINDS, ready_line
 from tests.components.serve.conformance.wires import Rows, SeldonRest, V2Rest
 from tests.components.small_penguins import Penguins, make_penguins
+from tests.components.wide_network import FEATURES, write_network
 
 NETWORK_PREPROCESSING = """
 import tensorflow as tf
@@ -216,6 +217,26 @@ def test_a_model_is_evaluated_and_explained(trained: Trained, tmp_path: Path) ->
         assert values.get("year", 0) < values["numbers" if trained.framework == "torch" else "bill_length_mm"]
 
 
+def test_every_variant_answers_like_the_model_or_says_why_it_cannot_be_made(trained: Trained, tmp_path: Path) -> None:
+    framework, rows, expected = find_framework(trained.framework), trained.rows, trained.model.predict(trained.rows)
+    assert {"folded", "float16", "int8"} <= {kind.name for kind in framework.variants}
+    reasons: list[str] = []
+    for kind in framework.variants:
+        (tmp_path / kind.name).mkdir()
+        try:
+            framework.make_variant(kind.name, trained.folder, tmp_path / kind.name, rows)
+        except ModelError as error:
+            reasons.append(error.message)
+            continue
+        variant = load_model(tmp_path / kind.name)
+        found = variant.predict(rows)
+        assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=0.1)
+        assert found["class"].tolist() == [variant.signature.classes[k] for k in found["probabilities"].argmax(axis=1)]
+        nothing = variant.predict({name: values[:0] for name, values in rows.items()})
+        assert nothing["probabilities"].shape == (0, 3) and nothing["class"].shape == (0,)
+    assert all("needs a product with a constant matrix" in reason or "changes nothing" in reason for reason in reasons)
+
+
 SECOND = {"keras": "integrated gradients", "torch": "replaced alone", "onnx": "coefficients x values"}
 """By which a row is explained beside Shapley values; of all others the paths of their trees."""
 
@@ -250,6 +271,32 @@ def _datatype(value: Any) -> str:
 
 
 CLIENTS = {"v2": _V2, "seldon": SeldonRest}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["v2", pytest.param("seldon", marks=pytest.mark.nightly)])
+def test_a_server_answers_with_a_variant_alone_and_together(protocol: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    rows = {feature.name: random.normal(size=8).astype(np.float32) for feature in FEATURES}
+    (tmp_path / "variant").mkdir()
+    framework, model = find_framework("onnx"), write_network(tmp_path / "model")
+    framework.make_variant("int8", model, tmp_path / "variant", rows)
+    expected = load_model(tmp_path / "variant").predict(rows)["probability"]
+    assert np.abs(expected - load_model(model).predict(rows)["probability"]).max() > 1e-4
+    port = free_port()
+    process = KINDS[protocol].start(
+        tmp_path / "variant", "--grpc-port", str(free_port()), "--metrics-port", str(free_port()), port=port
+    )
+    try:
+        ready_line(process)
+        client = CLIENTS[protocol](f"http://127.0.0.1:{port}")
+        together = client.ask({name: values.tolist() for name, values in rows.items()})
+        assert np.array(together.outputs["probability"]) == pytest.approx(expected, abs=1e-6)
+        alone = client.ask({name: values[5:6].tolist() for name, values in rows.items()})
+        assert np.array(alone.outputs["probability"]) == pytest.approx(expected[5:6], abs=1e-6)
+    finally:
+        process.terminate()
+        process.communicate(timeout=120)
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from components._core import extras
 from components._core.errors import ConfigError
 from components._core.project.project_file import Project, load_project
 from components._frameworks.project_rules import check_framework, check_servers
+from components._frameworks.table import find_framework
+from components._frameworks.variant_rules import check_variant_servers
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project
 
@@ -151,3 +153,48 @@ def test_a_project_that_the_images_cannot_run_is_not_compiled(tmp_path: Path) ->
     ):
         compile_project(tmp_path, tmp_path / "build", {}, Target())
     assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("framework", "names", "message", "remedy"),
+    [
+        (
+            "sklearn",
+            ["int9"],
+            "unknown variant 'int9'; did you mean 'int8'",
+            "allowed: auto, off, folded, float16, int8",
+        ),
+        (
+            "sklearn",
+            ["int8", "xla"],
+            "a model of 'sklearn' has no variant 'xla'",
+            "allowed: auto, off, folded, float16",
+        ),
+        ("keras", ["tensorrt"], "unknown variant 'tensorrt'", "allowed: auto, off, folded, xla, onnx, float16, int8"),
+    ],
+)
+def test_a_variant_that_the_framework_does_not_make_is_refused_before_anything_runs(
+    framework: str, names: list[str], message: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as found:
+        check_framework(project(code={"framework": framework}, serve={"optimize": names}))
+    assert found.value.where == "serve.optimize" and str(found.value.remedy).startswith(remedy)
+
+
+def test_a_variant_needs_its_packages_and_auto_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = extras._is_installed
+    monkeypatch.setattr(extras, "_is_installed", lambda name: name != "onnxruntime" and installed(name))
+    assert check_framework(project(serve={"optimize": "auto"})).name == "keras"
+    assert check_framework(project(serve={"optimize": ["folded"]})).name == "keras"
+    with pytest.raises(ConfigError, match="the variant 'onnx' needs packages that are not installed: onnxruntime"):
+        check_framework(project(serve={"optimize": ["onnx"]}))
+
+
+def test_variants_that_the_servers_of_a_cluster_cannot_open_are_refused() -> None:
+    keras = find_framework("keras")
+    with pytest.raises(ConfigError, match="a variant may need the extra 'onnx'") as found:
+        check_variant_servers(project(serve={"optimize": "auto"}), keras, ["gcs"])
+    assert str(found.value.remedy).endswith("or name variants without it: [folded, xla]")
+    check_variant_servers(project(serve={"optimize": "auto"}), keras, ["onnx"])
+    check_variant_servers(project(serve={"optimize": ["folded"]}), keras, [])
+    check_variant_servers(project(), keras, [])

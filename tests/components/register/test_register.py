@@ -19,8 +19,13 @@ from components._core.files import hash_file, read_json, write_json
 from components._core.monitoring.feature_bins import NumberBins
 from components._core.monitoring.reference import Column, MonitoringReference
 from components._core.report.page import Page
+from components._core.store.file_digests import list_digests, verify_model, write_digests
+from components._core.types.artifact_files import CHOSEN_VARIANT
+from components._core.types.signature import Signature
+from components._core.types.variant_table import ServedVariant, VariantRow, VariantTable
 from components._registry.mlflow_client import open_registry
 from tests.components.register.conftest import Register
+from tests.components.tiny_models import write_model
 
 
 @pytest.fixture
@@ -212,3 +217,58 @@ def test_the_monitors_reference_is_kept_with_what_each_feature_is_worth(
     stored = Path(urlparse(beside(record["model"], "monitoring_reference.json")).path)
     assert record["sha256"]["monitoring_reference.json"] == hash_file(stored)
     assert MonitoringReference.load(stored).importances == {"delay": 1.0, "hour": 0.5}
+
+
+@pytest.fixture
+def with_variant(made: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
+    """An evaluation that chose a variant: here the model of another task, which is easy to tell apart."""
+    evaluation = tmp_path / "evaluation with a variant"
+    shutil.copytree(made["evaluation"], evaluation)
+    (evaluation / CHOSEN_VARIANT).mkdir()
+    write_model(evaluation / CHOSEN_VARIANT, "regression")
+    write_digests(evaluation / CHOSEN_VARIANT)
+    rows = (VariantRow("original", "as trained", "passed"), VariantRow("folded", "folded", "served", speedup=2.0))
+    VariantTable("folded", "folded is faster", "auc", 50, {"variants": "auto"}, rows).save(evaluation)
+    return {**made, "evaluation": evaluation}
+
+
+def test_the_chosen_variant_is_registered_in_the_place_of_the_model_which_is_kept_beside_it(
+    register: Register, tmp_path: Path, with_variant: dict[str, Path], client: MlflowClient
+) -> None:
+    outcome = register("with-variant", evaluation=with_variant["evaluation"])
+    assert outcome.reason == "version 1 of with-variant, as challenger; served is its variant folded"
+    record = registration(tmp_path)
+    assert record["variant"] == "folded"
+    base = Path(urlparse(record["model"]).path).parent
+    assert Signature.load(base / "model").task == "regression"
+    assert Signature.load(base / "original").task == "binary_classification"
+    verify_model(base / "model")
+    variant = ServedVariant.load(base / "model")
+    assert variant == ServedVariant("folded", {"variants": "auto"}, list_digests(with_variant["model"]))
+    assert {"model/variant.json", "original/signature.json", "variants.json"} <= record["sha256"].keys()
+    titles = [block.title for block in Page.load(tmp_path / "registration").blocks]
+    assert "Optimised variants" in titles
+    assert client.get_model_version("with-variant", "1").tags["naru.variant"] == "folded"
+
+
+def test_a_model_whose_variants_were_all_refused_is_registered_itself_and_says_so(
+    register: Register, tmp_path: Path, made: dict[str, Path]
+) -> None:
+    evaluation = tmp_path / "evaluation"
+    shutil.copytree(made["evaluation"], evaluation)
+    rows = (VariantRow("original", "as trained", "served"), VariantRow("int8", "smaller", "refused", "too far"))
+    VariantTable("original", "too far", "auc", 50, {"variants": ["int8"]}, rows).save(evaluation)
+    assert register("refused", evaluation=evaluation).reason == "version 1 of refused, as challenger"
+    record = registration(tmp_path)
+    base = Path(urlparse(record["model"]).path).parent
+    assert record["variant"] == "original" and not (base / "original").exists()
+    found = ServedVariant.load(base / "model")
+    assert found is not None and found.name == "original"
+
+
+def test_a_variant_that_was_changed_since_it_was_made_is_refused(
+    register: Register, with_variant: dict[str, Path]
+) -> None:
+    (with_variant["evaluation"] / CHOSEN_VARIANT / "signature.json").write_text("{}")
+    with pytest.raises(NaruError, match=r"signature\.json has changed"):
+        register("changed-variant", evaluation=with_variant["evaluation"])

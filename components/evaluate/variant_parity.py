@@ -1,0 +1,134 @@
+"""How far the answers of a variant are from the model's: on every eval row, by every output, and for a row alone or among others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components._core.project.project_file import Project
+from components._core.types.tasks.contract import Task
+from components._frameworks.contract import Arrays, Model
+from components._frameworks.score_rows import score_split
+
+_ALONE = 100
+"""Rows that are asked for alone, too."""
+_SMALLEST = 1e-6
+"""Numbers below it count as this one where a difference is a share of them."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The answers of a variant beside the model's.
+
+    Attributes:
+        rows: Rows that were compared.
+        metric: The variant's primary metric on them.
+        difference: Largest difference of a score: of a probability, or in standard deviations of the model's predictions.
+        by_output: Largest difference of each output that has numbers, in its own unit.
+        relative: Largest difference of any number, as a share of the model's.
+        changed_classes: Share of the rows whose predicted class is another; None for a task without classes.
+        changed_texts: Share of the rows in which an output that is a text is another.
+    """
+
+    rows: int
+    metric: float
+    difference: float
+    by_output: dict[str, float]
+    relative: float
+    changed_classes: float | None
+    changed_texts: float
+
+
+class _Compared(Model):
+    """A variant that answers, and compares each answer with the model's.
+
+    Args:
+        original: The model.
+        variant: The variant.
+        task: The task, with the model's threshold.
+    """
+
+    def __init__(self, original: Model, variant: Model, task: Task) -> None:
+        self.signature = variant.signature
+        self._original, self._variant, self._task = original, variant, task
+        self.by_output: dict[str, float] = {}
+        self.relative = 0.0
+        self.rows, self.changed_texts = 0, 0
+
+    def predict(self, arrays: Arrays) -> Arrays:
+        expected, found = self._original.predict(arrays), self._variant.predict(arrays)
+        self.rows += len(next(iter(arrays.values())))
+        changed = np.zeros(len(next(iter(arrays.values()))), bool)
+        for name, values in expected.items():
+            if values.dtype == object:
+                changed |= values != found[name]
+            elif values.size:
+                self._compare(name, values.astype(np.float64), found[name].astype(np.float64))
+        self.changed_texts += int(changed.sum())
+        return found
+
+    def _compare(self, name: str, expected: NDArray[np.float64], found: NDArray[np.float64]) -> None:
+        apart = np.abs(expected - found)
+        apart[np.isnan(expected) & np.isnan(found)] = 0.0
+        apart = np.nan_to_num(apart, nan=np.inf)  # one of both is not a number
+        self.by_output[name] = max(self.by_output.get(name, 0.0), float(apart.max()))
+        shares = apart / np.maximum(np.nan_to_num(np.abs(expected)), _SMALLEST)
+        self.relative = max(self.relative, float(shares.max()))
+
+
+def measure_parity(
+    project: Project, task: Task, original: Model, variant: Model, examples: Path, expected: NDArray[Any]
+) -> Parity:
+    """Compare a variant with its model on every eval row that has a label.
+
+    Args:
+        project: The project.
+        task: Its task, with the model's threshold.
+        original: The model.
+        variant: The variant.
+        examples: The examples artifact.
+        expected: The model's scores of these rows, as `score_split` gives them.
+
+    Raises:
+        ModelError: When the variant fails on the rows, or answers in another shape.
+        DataError: When no eval row has a label.
+    """
+    compared = _Compared(original, variant, task)
+    scored = score_split({"variant": compared}, variant.signature, examples, "eval", project.label, [])
+    scores = scored.scores["variant"]
+    spread = 1.0 if task.has_classes else float(expected.std()) or 1.0
+    ours, theirs = task.predicted_classes(expected), task.predicted_classes(scores)
+    is_finite = bool(np.isfinite(scores).all())
+    return Parity(
+        compared.rows,
+        task.measure(scored.labels, scores)[project.primary_metric().name] if is_finite else float("nan"),
+        compared.by_output.get(task.score, 0.0) / spread,
+        compared.by_output,
+        compared.relative,
+        None if ours is None or theirs is None else float(np.mean(ours != theirs)),
+        compared.changed_texts / max(compared.rows, 1),
+    )
+
+
+def differs_alone(model: Model, rows: Arrays) -> float:
+    """Return by how much a row's answer depends on the other rows of a call: the largest difference, relative above 1.
+
+    Args:
+        model: The model or variant.
+        rows: Rows as `predict` takes them.
+    """
+    together = model.predict(rows)
+    count = min(_ALONE, len(next(iter(rows.values()))))
+    worst = 0.0
+    for row in range(count):
+        alone = model.predict({name: values[row : row + 1] for name, values in rows.items()})
+        for name, values in together.items():
+            if values.dtype != object:
+                expected = values[row].astype(np.float64)
+                apart = np.abs(expected - alone[name][0]) / np.maximum(1.0, np.abs(expected))
+                worst = max(worst, float(np.nan_to_num(apart).max()))
+    return worst
