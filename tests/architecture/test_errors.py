@@ -197,6 +197,10 @@ NOT_OURS = {
     "components/_core/project/trigger_config.py": {"ValueError"},  # the same
     "components/_core/project/tune_config.py": {"ValueError"},  # the same
     "components/_core/store/approvals.py": {"ValueError"},  # reported as a damaged line
+    "components/_core/store/live_tests.py": {"ValueError"},  # reported as a damaged line
+    "components/serve/live_test/challenger_client.py": {
+        "ChallengerError"
+    },  # its callers count it, and the champion answers
     "components/_core/store/record_fields.py": {"ValueError"},  # caught where a line is read, which names the file
     "components/watch/monitor_results.py": {"ValueError"},  # a result that is left out, with a warning
     "components/watch/records.py": {"ValueError"},  # reported as a damaged line

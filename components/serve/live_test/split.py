@@ -48,7 +48,7 @@ class Split(LiveTest):
         self._answered: Counter[str] = Counter()
         self._fallbacks: Counter[str] = Counter()
         self._not_written = 0
-        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="naru-split")
+        self.threads = self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="naru-split")
 
     def routes(self, request_id: str, columns: Columns) -> bool:
         """Return whether the version under test answers; takes a few microseconds."""
@@ -95,7 +95,7 @@ class Split(LiveTest):
 
     def close(self) -> None:
         """Write what waits."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         if self._not_written:
             self._log.add(1, write_lost(MODE, {"not written": self._not_written}), time.time())
         self._log.close()
