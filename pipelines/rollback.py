@@ -15,6 +15,7 @@ from components._core.settings import Settings
 from components._core.store.approvals import Request, open_approvals, read_requests
 from components._core.store.file_digests import fetch_version
 from components._core.store.ledger import Deployment, read_deployments, who
+from components._core.store.live_tests import find_open, read_live_tests
 from components._core.store.rollout_history import Change, read_changes
 from components._core.suggestions import suggest
 from components.deploy.promotion import Compared, promote
@@ -48,7 +49,7 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
     """Make an earlier champion the champion again; where the deployment target keeps versions in service, there first.
 
     There it is proved before it gets requests, and takes over all at once. A canary that is being tried there is removed
-    instead when no version is named: the version in service is what one goes back to then.
+    instead when no version is named: the version in service is what one goes back to then. A live test that goes on is ended likewise.
 
     Args:
         folder: The project's folder.
@@ -64,6 +65,15 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
 
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = read_deployments(settings.store, project.name)
+    if find_open(read_live_tests(settings.store, project.name)) is not None:
+        from components.deploy.live_test.settle import stop_live_test
+
+        ended = stop_live_test(project, settings, f"rolled back by {who()}")
+        if ended is not None and not to:
+            champion = lines[-1].version
+            return RolledBack(
+                project.name, champion, champion, [f"the live test of version {ended.began.version} was ended"]
+            )
     chosen = _choose(project.name, lines, to)
     remedy = "look at what was done (naru ledger), then run naru rollback again"
     compared = Compared(lines[-1].identity, "this rollback began", remedy)
@@ -87,6 +97,11 @@ def tell_ledgers(folder: Path) -> list[list[str]]:
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = [_of_deployment(line) for line in read_deployments(settings.store, project.name)]
     lines += [_of_change(change) for change in read_changes(settings.store, project.name)]
+    tests = read_live_tests(settings.store, project.name)
+    if tests:
+        from pipelines.live_test import describe_row
+
+        lines += [row for test in tests for row in describe_row(test)]
     lines += _of_requests(read_requests(open_approvals(settings.store, project.name)))
     return sorted(lines, key=lambda line: line[0])
 

@@ -25,18 +25,20 @@ from components._core.types.tasks import TASKS
 from components._core.types.variant_table import describe_served
 from components.deploy.server_command import log_arguments, monitoring_arguments, process_command, server_arguments
 from components.deploy.targets.local.server_process import HOST, free_port
+from pipelines.challenger_server import LOOK_SECONDS, ChallengerServer, challenger_beside
 from pipelines.local.workspace import find_workspace
 
 _STOP_SECONDS = 15.0
 
 
-def serve_champion(folder: Path, port: int, metrics_port: int = 0) -> int:
-    """Serve the champion until Ctrl-C or SIGTERM; returns the exit code.
+def serve_champion(folder: Path, port: int, metrics_port: int = 0, look_seconds: float = LOOK_SECONDS) -> int:
+    """Serve the champion until Ctrl-C or SIGTERM, and beside it the version in a live test; returns the exit code.
 
     Args:
         folder: The project's folder.
         port: Loopback port; 0: any free one.
         metrics_port: Loopback port of /metrics; 0: none.
+        look_seconds: Seconds between two looks at a live test.
 
     Raises:
         ConfigError: When there is no champion yet, or the key of the request log's hashes is missing.
@@ -45,9 +47,12 @@ def serve_champion(folder: Path, port: int, metrics_port: int = 0) -> int:
     project = load_project(folder)
     require_hasher(project.serve.request_log.hash if project.serve.request_log else [])
     settings = find_workspace(folder).settings()
-    with fetched_champion(folder, warn=False) as (champion, parts):
+    with (
+        fetched_champion(folder, warn=False) as (champion, parts),
+        challenger_beside(project, settings, folder, champion, look_seconds) as challenger,
+    ):
         ports = (port or free_port(), metrics_port)
-        return _serve(settings.python, settings.store, parts, project, champion, ports)
+        return _serve(settings.python, settings.store, parts, project, champion, ports, challenger)
 
 
 @contextmanager
@@ -73,11 +78,21 @@ def fetched_champion(folder: Path, *, warn: bool = True) -> Iterator[tuple[Deplo
         yield champion, fetch_version(champion.model, champion.registration_sha256, Path(temporary), parts, warn=warn)
 
 
-def _serve(python: str, store: str, parts: Path, project: Project, champion: Deployment, ports: tuple[int, int]) -> int:
+def _serve(
+    python: str,
+    store: str,
+    parts: Path,
+    project: Project,
+    champion: Deployment,
+    ports: tuple[int, int],
+    challenger: ChallengerServer | None,
+) -> int:
     name, (port, metrics_port) = project.name, ports
     model = parts / "model"
     arguments = server_arguments(model, name, champion.version, project.serve, digest_of_model(model))
     arguments += log_arguments(project, store)
+    if challenger is not None:
+        arguments += challenger.arguments
     if metrics_port:
         arguments += ["--metrics-port", str(metrics_port), *monitoring_arguments(project, store)]
     command = [*process_command(python, arguments, HOST), "--port", str(port)]
@@ -86,7 +101,7 @@ def _serve(python: str, store: str, parts: Path, project: Project, champion: Dep
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         try:
             if server.stdout is not None and server.stdout.readline().startswith("ready:"):
-                _print_usage(parts, name, champion, port, metrics_port)
+                _print_usage(parts, name, champion, port, metrics_port, challenger)
             return server.wait()
         except KeyboardInterrupt:
             return _stop_server(server)
@@ -108,15 +123,25 @@ def _stop_server(server: subprocess.Popen[str]) -> int:
         return server.wait()
 
 
-def _print_usage(parts: Path, name: str, champion: Deployment, port: int, metrics_port: int) -> None:
+def _print_usage(
+    parts: Path, name: str, champion: Deployment, port: int, metrics_port: int, challenger: ChallengerServer | None
+) -> None:
     url = f"http://{HOST}:{port}{model_path(name)}"
     lines = [
         f"Serving version {champion.version} of {name}{describe_served(parts / 'model')} at {url}",
+        *([_describe_challenger(challenger)] if challenger else []),
         *_request_lines(parts, url),
         *([f"Metrics for Prometheus are at http://{HOST}:{metrics_port}/metrics"] if metrics_port else []),
         "Press Ctrl-C to stop.",
     ]
     print("\n".join(lines), flush=True)
+
+
+def _describe_challenger(challenger: ChallengerServer) -> str:
+    began = challenger.test.began
+    if began.mode == "shadow":
+        return f"Version {began.version} is its shadow: it answers copies of the requests, and its answers are not returned (naru live-test)"
+    return f"Version {began.version} answers {100 * began.settings['share']:g} % of the requests (A/B; naru live-test)"
 
 
 def _request_lines(parts: Path, url: str) -> list[str]:

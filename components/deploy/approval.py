@@ -57,7 +57,7 @@ def ask_for_approval(change: Change, approval: Approval, target: Target, load_sa
         if result[0].verdict == "blocked":
             return result
     outcome, comparison, details = result
-    request = _find_or_write(change, approval, outcome)
+    request = request_approval(change, approval, outcome)
     details = {**details, "approval": {"request": request.name, "evidence": request.asked.digest}}
     return Outcome("skipped", _describe(request), outcome.checks), comparison, details
 
@@ -97,8 +97,18 @@ def judged_against(request: Request) -> Compared:
     return Compared(request.champion, f"version {request.asked.version} was judged", remedy)
 
 
-def _find_or_write(change: Change, approval: Approval, outcome: Outcome) -> Request:
-    """Return the version's open or decided request on this evidence; a new one where there is none, or it has expired."""
+def request_approval(change: Change, approval: Approval, outcome: Outcome) -> Request:
+    """Return the version's open or decided request on this evidence; a new one where there is none, or it has expired.
+
+    Args:
+        change: The version.
+        approval: Who may approve, and for how long.
+        outcome: What the version was judged by.
+
+    Raises:
+        ServiceError: When the log of approvals is damaged.
+        UnavailableError: When the store does not answer.
+    """
     project, settings, at = change.project, change.settings, datetime.now(UTC)
     log = open_approvals(settings.store, project.name)
     record = _make_request(change, approval, outcome, at)

@@ -23,6 +23,7 @@ from components.deploy.approval import ask_for_approval
 from components.deploy.comparison import Comparison
 from components.deploy.deploy_page import bind, rollout_page
 from components.deploy.into_service import Change, bring_into_service, champion_changed
+from components.deploy.live_test.begin import begin_live_test
 from components.deploy.promotion import ChampionChangedError, Compared
 from components.deploy.targets.placement import load_placement
 from components.deploy.targets.table import NONE, find_target
@@ -91,6 +92,8 @@ def _deploy(
         target = open_target(project, settings, partial(load_placement, project, settings.namespace))
         change = Change(project, settings, registered, why, compared)
         load_sample = partial(_load_sample, evaluation, registered)
+        if not is_champion and (begun := begin_live_test(change, target, load_sample)) is not None:
+            return begun
         if project.serve.approve is not None and not is_champion:
             return ask_for_approval(change, project.serve.approve, target, load_sample)
         return bring_into_service(change, target, load_sample)

@@ -8,8 +8,10 @@ from pathlib import Path
 from components._core.monitoring.result_files import monitoring_folder
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve, limit_options
+from components._core.request_log.live_test_lines import live_test_uri
 from components._core.request_log.location import log_uri
 from components._core.request_log.posted_labels import posted_labels_uri
+from components._core.store.live_tests import LiveTestRecord
 from components._core.store.store_addresses import triggers_folder
 
 PROGRAM = "components.serve"
@@ -53,8 +55,14 @@ def program_command(python: str, arguments: Sequence[str]) -> list[str]:
     return [python, "-m", PROGRAM, *arguments]
 
 
-def log_arguments(project: Project, store: str) -> list[str]:
-    """Make all options of the project's request log and posted labels, defaults included, so that the command shows every setting."""
+def log_arguments(project: Project, store: str, *, labels: bool = True) -> list[str]:
+    """Make all options of the project's request log and posted labels, defaults included, so that the command shows every setting.
+
+    Args:
+        project: The project.
+        store: Root of the object store.
+        labels: Whether the server takes labels, where the project opens that.
+    """
     log = project.serve.request_log
     if log is None:
         return []
@@ -62,9 +70,32 @@ def log_arguments(project: Project, store: str) -> list[str]:
     hashed = [LOG_HASH, ",".join(log.hash)] if log.hash else []
     flush = ["--log-flush-rows", str(log.flush_rows), "--log-flush-seconds", f"{log.flush_seconds:g}"]
     uri = log_uri(log, store, project.name)
-    is_open = project.feedback is not None and project.feedback.endpoint
+    is_open = labels and project.feedback is not None and project.feedback.endpoint
     feedback = ["--feedback", posted_labels_uri(uri)] if is_open else []
     return [LOG, uri, "--log-sample", f"{log.sample:g}", *mask, *hashed, *flush, *feedback]
+
+
+def live_test_arguments(project: Project, store: str, began: LiveTestRecord, name: str, url: str) -> list[str]:
+    """Make the options of the champion's server for a live test.
+
+    Args:
+        project: The project, with a request log.
+        store: Root of the object store.
+        began: The test.
+        name: Its name.
+        url: Address of the server of the version under test.
+    """
+    log, key = log_uri(project.serve.request_log, store, project.name), str(began.settings.get("key", ""))
+    options = {
+        "--live-test": began.mode,
+        "--challenger": url,
+        "--challenger-version": began.version,
+        "--live-test-log": live_test_uri(log, name),
+        "--live-test-name": name,
+        "--live-test-share": f"{began.settings['share']:g}",
+        **({"--live-test-key": key} if key else {}),
+    }
+    return [text for option in options.items() for text in option]
 
 
 def monitoring_arguments(project: Project, store: str) -> list[str]:

@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 from components._core.errors import ServiceError
 from components._core.project.durations import to_timedelta
 from components._core.project.project_file import Project
-from components._core.store.file_digests import check_content
 from components._core.store.ledger import Deployment, read_deployments
-from components._core.store.object_store import read_bytes
+from components._core.store.model_files import read_model_file
 from components._core.types.artifact_files import REFERENCE, SIGNATURE
 from components._core.types.metrics.row_sums import Array
 from components._core.types.signature import Signature
@@ -57,12 +56,12 @@ def read_yardsticks(project: Project, store: str, versions: Collection[str]) -> 
 
 def _read_yardstick(project: Project, line: Deployment) -> Yardstick | None:
     """Return the yardstick of a version; None without a signature, as a version of another task has none here."""
-    content = _read(line, SIGNATURE)
+    content = read_model_file(line, SIGNATURE)
     if content is None:
         return None
     try:
         signature = Signature.from_json(json.loads(content))
-        threshold = json.loads(_read(line, REFERENCE) or b"{}").get("threshold")
+        threshold = json.loads(read_model_file(line, REFERENCE) or b"{}").get("threshold")
     except (ValueError, LookupError, TypeError, AttributeError):
         remedy = "restore it, or train and deploy again"
         raise ServiceError("the signature of a version is damaged", where=line.model, remedy=remedy) from None
@@ -72,14 +71,6 @@ def _read_yardstick(project: Project, line: Deployment) -> Yardstick | None:
     task = TASKS[signature.task].with_threshold(None if threshold is None else float(threshold))
     offline = line.metrics.get(metric.name)
     return Yardstick(task, tuple(signature.classes), metric, None if offline is None else float(offline))
-
-
-def _read(line: Deployment, name: str) -> bytes | None:
-    uri = f"{line.model.rstrip('/')}/{name}"
-    content = read_bytes(uri)
-    if content is not None and line.registration_sha256:
-        check_content(content, uri, line.model.rstrip("/"), line.registration_sha256)
-    return content
 
 
 def read_labelled(

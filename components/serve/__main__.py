@@ -28,6 +28,9 @@ from components.serve.label_intake import LabelIntake
 from components.serve.label_log import LabelLog
 from components.serve.label_rules import LabelRules
 from components.serve.limits import add_options, limits_from
+from components.serve.live_test.challenger_client import ChallengerClient
+from components.serve.live_test.contract import LiveTestSettings
+from components.serve.live_test.table import MODES
 from components.serve.monitoring_gauges import MonitoringGauges
 from components.serve.polled_collector import EVERY_SECONDS, PolledCollector
 from components.serve.prometheus_metrics import Metrics, serve_metrics
@@ -53,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             with (
                 _gauges(options, admission.metrics),
                 _open_intake(options, admission) as intake,
+                _live_test(options, admission),
                 serve_metrics(admission.metrics, options.host, options.metrics_port),
             ):
                 _import_server(options.protocol)(options, admission, intake)
@@ -108,8 +112,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add_options(parser)
     _add_log(parser)
     _add_feedback(parser)
+    _add_live_test(parser)
     _add_monitoring(parser)
     options = parser.parse_args(arguments)
+    if options.live_test and not (options.challenger and options.live_test_log):
+        parser.error("--live-test needs --challenger and --live-test-log")
     options.limits = limits_from(options)
     return options
 
@@ -147,6 +154,31 @@ def _add_feedback(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_live_test(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("live test of another version, whose server runs beside this one")
+    group.add_argument(
+        "--live-test",
+        choices=sorted(MODES),
+        default="",
+        help="shadow: copy requests to it, and compare the answers; ab: let it answer a share of them; default: neither",
+    )
+    group.add_argument(
+        "--challenger", type=_http_url, default="", metavar="URL", help="address of its server: http://HOST:PORT"
+    )
+    group.add_argument("--challenger-version", type=_version, default="", help="the version that must answer there")
+    group.add_argument(
+        "--live-test-log", default="", metavar="URI", help="folder or s3://bucket/prefix of both answers"
+    )
+    group.add_argument("--live-test-name", default="", help="name of the test, with which assignments are salted")
+    group.add_argument("--live-test-share", type=_share, default=1.0, help="share of the requests, 0 to 1")
+    group.add_argument(
+        "--live-test-key",
+        default="",
+        metavar="FEATURE",
+        help="ab: feature by whose value requests are assigned; default: their id",
+    )
+
+
 def _add_monitoring(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("results of the monitor and decisions of triggers, as gauges at the metrics port")
     group.add_argument(
@@ -164,6 +196,12 @@ def _add_monitoring(parser: argparse.ArgumentParser) -> None:
         default=EVERY_SECONDS,
         help=f"time between two looks for something newer; default {EVERY_SECONDS:g}",
     )
+
+
+def _http_url(text: str) -> str:
+    if text and not re.fullmatch(r"http://[^/@\s]+:\d{1,5}/?", text):
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: http://HOST:PORT")
+    return text
 
 
 def _name(text: str) -> str:
@@ -261,6 +299,32 @@ def _open_intake(options: argparse.Namespace, admission: AdmissionControl) -> It
     rules = LabelRules(_signature(options.model), options.limits)
     with contextlib.closing(LabelLog(settings)) as log:
         yield LabelIntake(rules, log, admission)
+
+
+@contextlib.contextmanager
+def _live_test(options: argparse.Namespace, admission: AdmissionControl) -> Iterator[None]:
+    """Keep a version under test beside the model during a `with` block around the server."""
+    if not options.live_test:
+        yield
+        return
+    signature, key = _signature(options.model), options.live_test_key
+    if key and key not in [feature.name for feature in signature.inputs]:
+        names = ", ".join(feature.name for feature in signature.inputs)
+        raise ConfigError(f"{key!r} is not a feature of the model; it takes {names}", where="--live-test-key")
+    log = LogSettings(
+        uri=options.live_test_log, flush_rows=options.log_flush_rows, flush_seconds=options.log_flush_seconds
+    )
+    log.check([], "--live-test-log")
+    settings = LiveTestSettings(
+        options.live_test_name, options.version, options.challenger_version, options.live_test_share, key
+    )
+    client = ChallengerClient(options.challenger, options.name, options.challenger_version, options.protocol, signature)
+    lines = LabelLog(log, "lines of a live test")
+    test = MODES[options.live_test](settings, client, lines, lambda: admission.is_pressed)
+    admission.live_test = test
+    admission.metrics.add_collector(test)
+    with contextlib.closing(test):
+        yield
 
 
 @contextlib.contextmanager

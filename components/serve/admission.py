@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from components._predictor.refusals import Refusal
+from components.serve.live_test.contract import LiveTest
 from components.serve.prometheus_metrics import Metrics
 from components.serve.request_log import AnsweredRequest, RequestLog
 
@@ -53,6 +54,10 @@ class AdmissionControl:
         metrics: Counters of the requests.
         log: Log of the answered requests; None: no log.
         queue_seconds: How long a request may wait in the queue.
+
+    Attributes:
+        metrics: Counters of the requests.
+        live_test: A version under test beside the model; None: there is none.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class AdmissionControl:
         self._lock = threading.Lock()
         self._log = log
         self.metrics = metrics or Metrics()
+        self.live_test: LiveTest | None = None
         self.metrics.in_flight.set_function(lambda: self._taken)
         if log:
             self.metrics.add_request_log(log)
@@ -95,6 +101,11 @@ class AdmissionControl:
         finally:
             with self._lock:
                 self._taken -= 1
+
+    @property
+    def is_pressed(self) -> bool:
+        """Whether requests wait, or more than half of the slots are taken: work that may be left out is left out then."""
+        return bool(self._queue) or 2 * self._taken > self._limit
 
     def check_capacity(self) -> None:
         """Refuse a request that `admit` would refuse now, before any work on it. Takes no slot; for threads.
@@ -199,6 +210,8 @@ class AdmissionControl:
             later(self._log.add, answered)
         elif self._log:
             self._log.add(answered)
+        if self.live_test:
+            self.live_test.add(answered)
 
 
 class Slot:

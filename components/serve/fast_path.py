@@ -63,6 +63,7 @@ class FastPath:
         base = model_path(name)
         self._feedback_path, self._intake = feedback_path(name), intake
         prefixes = (base, f"{base}/versions/{version}")
+        self._versioned = f"{base}/versions/"
         self.infer_paths = frozenset(f"{prefix}/{verb}" for prefix in prefixes for verb in ("infer", "generate"))
         self._name, self._version = name, version
         self._limits = limits or Limits()
@@ -113,7 +114,8 @@ class FastPath:
             plain = read_plain(body, self._bounds)
             if plain is not None:
                 self._check_texts(body, plain[1])
-                content = await self._answer(self._runtime, *plain)
+                is_open = not scope["path"].startswith(self._versioned)
+                content = await self._answer(self._runtime, *plain, is_open=is_open)
             else:
                 self._check(body)
                 slot.hand_over()
@@ -143,10 +145,10 @@ class FastPath:
                 intake.admission.leave()
         await _send(send, 200, orjson.dumps({"model_name": self._name, "labels": taken}))
 
-    async def _answer(self, runtime: NaruRuntime, request_id: str, tensors: list[Tensor]) -> bytes:
+    async def _answer(self, runtime: NaruRuntime, request_id: str, tensors: list[Tensor], *, is_open: bool) -> bytes:
         request_id = request_id or str(uuid.uuid4())
-        outputs = await runtime.answer(request_id, tensors)
-        return write_answer(self._name, self._version, request_id, outputs)
+        outputs, version = await runtime.answer(request_id, tensors, is_open=is_open)
+        return write_answer(self._name, self._version if version is None else version, request_id, outputs)
 
     def _check_texts(self, body: bytes, tensors: list[Tensor]) -> None:
         if len(body) > self._limits.text_bytes:  # a shorter body cannot hold a text that is too long

@@ -32,15 +32,17 @@ class LabelLog:
 
     Args:
         settings: Where to write, when, and how much may wait: a label counts as a row.
+        what: What it writes, for warnings: the lines of live tests are written by such a log, too.
 
     Attributes:
         written: Labels that are in the store.
         failures: Failed attempts to write to the store.
     """
 
-    def __init__(self, settings: LogSettings) -> None:
+    def __init__(self, settings: LogSettings, what: str = "posted labels") -> None:
         self.written = self.failures = 0
         self._settings = settings
+        self._what = what
         self._lock = threading.Lock()
         self._queue: deque[_Posted] = deque()
         self._batch: list[_Posted] = []
@@ -82,7 +84,7 @@ class LabelLog:
         self._due.set()
         self._thread.join(_CLOSING_SECONDS)
         if self._labels:
-            _log.warning("%d posted labels were not written", self._labels)
+            _log.warning("%d %s were not written", self._labels, self._what)
 
     def _is_enough(self) -> bool:
         return self._labels >= self._settings.flush_rows or self._bytes >= self._settings.flush_bytes
@@ -102,7 +104,7 @@ class LabelLog:
             except NaruError as error:
                 self.failures += 1
                 if not self._is_failing:
-                    _log.warning("cannot write posted labels: %s", error)
+                    _log.warning("cannot write %s: %s", self._what, error)
                 self._is_failing = True
                 return
             self._is_failing = False

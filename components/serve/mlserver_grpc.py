@@ -140,12 +140,13 @@ class GrpcFastPath:
         check_request(_parameters(message))
         chosen = runtime.choose([(output.name, _parameters(output)) for output in message.outputs])
         request_id = message.id or str(uuid.uuid4())
-        outputs = chosen(await runtime.answer(request_id, _tensors(message, runtime)))
-        return self._write(request_id, outputs, is_raw=bool(message.raw_input_contents))
+        answer = await runtime.answer(request_id, _tensors(message, runtime), is_open=not message.model_version)
+        version = self._version if answer.version is None else answer.version
+        return self._write(request_id, version, chosen(answer.outputs), is_raw=bool(message.raw_input_contents))
 
-    def _write(self, request_id: str, outputs: dict[str, np.ndarray[Any, Any]], *, is_raw: bool) -> bytes:
+    def _write(self, request_id: str, version: str, outputs: dict[str, np.ndarray[Any, Any]], *, is_raw: bool) -> bytes:
         """Write the answer in the form of the request: raw contents for raw contents."""
-        answer = pb.ModelInferResponse(model_name=self._name, model_version=self._version, id=request_id)
+        answer = pb.ModelInferResponse(model_name=self._name, model_version=version, id=request_id)
         for name, values in outputs.items():
             is_text = values.dtype == object
             output = answer.outputs.add(name=name, datatype=output_datatype(values), shape=values.shape)

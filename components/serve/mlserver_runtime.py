@@ -34,6 +34,7 @@ from components._predictor.predictor import Predictor
 from components._predictor.refusals import STATUS, Refusal
 from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
+from components.serve.live_test.contract import Answer
 from components.serve.oip_bounds import Bounds
 from components.serve.oip_json import Tensor, Values, check_range, check_shape
 from components.serve.oip_parameters import check_output, check_request, decode_input
@@ -93,7 +94,7 @@ class NaruRuntime(MLModel):
             async with self.admission.slot():
                 self._check(payload)
                 chosen = self.choose([(output.name, _plain(output.parameters)) for output in payload.outputs or []])
-                outputs = chosen(await self.answer(payload.id, map(_tensor, payload.inputs)))
+                outputs = chosen((await self.answer(payload.id, map(_tensor, payload.inputs))).outputs)
         except Refusal as refusal:
             raise MLServerError(str(refusal), refusal.status) from None
         return InferenceResponse(
@@ -122,19 +123,35 @@ class NaruRuntime(MLModel):
         names = {name for name, _ in wanted}
         return lambda outputs: {name: values for name, values in outputs.items() if not names or name in names}
 
-    async def answer(self, request_id: str, tensors: Iterable[Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    async def answer(self, request_id: str, tensors: Iterable[Tensor], *, is_open: bool = False) -> Answer:
         """Predict, for a request over either HTTP path or over gRPC that holds an admission slot.
+
+        Args:
+            request_id: Id of the request.
+            tensors: Its inputs.
+            is_open: Whether a version under test may answer: the request names no version, and its answer can.
 
         Raises:
             Refusal: With a status and a message that may go to the client.
         """
         started = time.perf_counter()
         columns = self._columns(tensors)
+        if is_open and self.admission.live_test is not None and (other := await self._ask(request_id, columns)):
+            self.admission.metrics.count_answer(_rows_of(other.outputs), time.perf_counter() - started)
+            return other
         outputs = await self._predict(columns)
-        rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
+        rows, seconds = _rows_of(outputs), time.perf_counter() - started
         answered = AnsweredRequest(request_id, time.time(), seconds, rows, columns, outputs)
         self.admission.record_answer(answered, _after_the_answer(rows))
-        return outputs
+        return Answer(outputs)
+
+    async def _ask(self, request_id: str, columns: dict[str, Values]) -> Answer | None:
+        """Return the answer of the version under test, where it has the request and answers it."""
+        live_test = self.admission.live_test
+        if live_test is None or not live_test.routes(request_id, columns):
+            return None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(live_test.threads, live_test.ask, request_id, columns)
 
     async def _predict(self, columns: dict[str, Values]) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _INLINE_ROWS:
@@ -149,6 +166,10 @@ class NaruRuntime(MLModel):
                 raise Refusal("wrong_shape", f"{given.name!r} is given twice")
             columns[given.name] = _column(given, self._types.get(given.name))
         return {name: values for name, values in columns.items() if name not in self._unused}
+
+
+def _rows_of(outputs: Outputs) -> int:
+    return len(next(iter(outputs.values())))
 
 
 def _after_the_answer(rows: int) -> Callable[..., object]:

@@ -37,6 +37,7 @@ from components._predictor.refusals import Code, Refusal
 from components.serve.admission import AdmissionControl
 from components.serve.label_intake import LabelIntake
 from components.serve.limits import Limits
+from components.serve.live_test.contract import Answer
 from components.serve.oip_bounds import Bounds
 from components.serve.request_log import AnsweredRequest
 from components.serve.seldon_protobuf import NotAMessage, read_feedback, read_message
@@ -122,12 +123,12 @@ class NaruComponent(SeldonComponent):
         except Refusal as refusal:
             return failure_response(refusal.status, refusal.code, str(refusal))
         try:
-            outputs = self.answer(msg, puid)
+            outputs, version = self.answer(msg, puid)
         except Refusal as refusal:
             return failure_response(refusal.status, refusal.code, str(refusal), puid)
         return {
             "jsonData": {name: values.tolist() for name, values in outputs.items()},
-            "meta": {"puid": puid, "tags": self._tags},
+            "meta": {"puid": puid, "tags": self._tags_of(version)},
         }
 
     def answer_feedback(self, puid: str, labels: int) -> dict[str, Any]:
@@ -149,8 +150,8 @@ class NaruComponent(SeldonComponent):
         message = read_message(content, self._most_values, self._limits.json_depth)
         puid = _puid_of(message)
         self._bounds.check_id(puid)
-        outputs = self.answer(message, puid, over_grpc=True)
-        return self._to_message(puid, {name: values.tolist() for name, values in outputs.items()})
+        outputs, version = self.answer(message, puid, over_grpc=True)
+        return self._to_message(puid, {name: values.tolist() for name, values in outputs.items()}, version)
 
     def take_labels_message(self, content: bytes, intake: LabelIntake) -> Any:
         """Take the labels of a `Feedback` message over gRPC; returns the answer.
@@ -174,15 +175,18 @@ class NaruComponent(SeldonComponent):
             puid, taken = intake.take_truth(message)
         return self._to_message(puid, {"labels": taken})
 
-    def _to_message(self, puid: str, values: dict[str, Any]) -> Any:
+    def _tags_of(self, version: str | None) -> dict[str, str]:
+        return self._tags if version is None else {**self._tags, "model_version": version}
+
+    def _to_message(self, puid: str, values: dict[str, Any], version: str | None = None) -> Any:
         answer = prediction_pb2.SeldonMessage()
         answer.meta.puid = puid
-        for name, text in self._tags.items():
+        for name, text in self._tags_of(version).items():
             answer.meta.tags[name].string_value = text
         answer.jsonData.struct_value.update(values)
         return answer
 
-    def answer(self, message: Any, puid: str, over_grpc: bool = False) -> dict[str, np.ndarray[Any, Any]]:
+    def answer(self, message: Any, puid: str, over_grpc: bool = False) -> Answer:
         """Predict the outputs of a request, by name.
 
         Args:
@@ -204,10 +208,15 @@ class NaruComponent(SeldonComponent):
                 self._bounds.check_texts(name, columns.get(name))
             if over_grpc:
                 columns = _whole_numbers(columns, self.features)
+            live_test = self._admission.live_test
+            if live_test is not None and live_test.routes(puid, columns) and (other := live_test.ask(puid, columns)):
+                rows, seconds = len(next(iter(other.outputs.values()))), time.perf_counter() - started
+                self._admission.metrics.count_answer(rows, seconds)
+                return other
             outputs = self._predict(self.predictor, columns, puid)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
             self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, columns, outputs))
-        return outputs
+        return Answer(outputs)
 
     def _predict(self, predictor: Predictor, columns: Columns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _ONE_BY_ONE:

@@ -104,6 +104,17 @@ def seldon(
     version: Annotated[str, typer.Option(help="Model version in the responses.", show_default="the champion's")] = "",
     canary_model: Annotated[str, typer.Option(help="URI of the folder of a canary version.")] = "",
     canary_version: Annotated[str, typer.Option(help="Model version in the canary's responses.")] = "",
+    challenger_model: Annotated[
+        str, typer.Option(help="URI of the folder of a version in a live test (serve.rollout: shadow or ab).")
+    ] = "",
+    challenger_version: Annotated[str, typer.Option(help="Model version in its responses.")] = "",
+    mesh_shadow: Annotated[
+        bool,
+        typer.Option(
+            "--mesh-shadow",
+            help="Seldon's own shadow, which needs a mesh, in place of copies by the champion's servers.",
+        ),
+    ] = False,
     weight: Annotated[int, typer.Option(help="Percent of the requests routed to the canary.")] = 10,
     namespace: Annotated[str, typer.Option(help="Namespace.", show_default="wherever it is applied")] = "",
     check_secret: Annotated[
@@ -118,7 +129,18 @@ def seldon(
     from pipelines.compile_target import Target
 
     target = Target.from_environment(registry=registry, tag=tag, pools=pools)
-    choice = Choice(model, version, canary_model, canary_version, weight, namespace, check_secret)
+    choice = Choice(
+        model,
+        version,
+        canary_model,
+        canary_version,
+        challenger_model,
+        challenger_version,
+        mesh_shadow,
+        weight,
+        namespace,
+        check_secret,
+    )
     rendered = render_manifest(project, choice, target)
     for remark in rendered.remarks:
         typer.echo(f"naru: {remark}", err=True)

@@ -1,4 +1,4 @@
-"""`naru serve|load|feedback|rollback|ledger`: serve, load-test and roll back a champion, join labels, print the history of deployments."""
+"""`naru serve|load|live-test|feedback|rollback|ledger`: serve, load-test and roll back a champion, test a version beside it, join labels, print the history."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: `naru load examples/flights`, `naru load --clients 1,8,32 --rows 100 --seconds 5`",
         rich_help_panel=_PANEL,
     )(load)
+    app.command(
+        epilog="Examples: `naru live-test examples/flights`, `naru live-test examples/flights --stop 'wrong metric'`",
+        rich_help_panel=_PANEL,
+    )(live_test)
     app.command(epilog="Example: `naru feedback examples/flights`, once a day from cron", rich_help_panel=LOOP_PANEL)(
         feedback
     )
@@ -76,6 +80,22 @@ def load(
 
     target = Target.of(port, url)
     raise typer.Exit(load_server(Console(highlight=False), project, target, parse_clients(clients), seconds, rows))
+
+
+def live_test(
+    project: ProjectPath = Path(),
+    stop: Annotated[
+        str,
+        typer.Option(
+            metavar="REASON", help="End the test that goes on, for a reason that is recorded; the champion stays."
+        ),
+    ] = "",
+) -> None:
+    """Show the shadow or A/B test of a version beside the champion, and judge it once it is complete or its deadline is reached."""
+    from pipelines.live_test import show_live_test
+
+    for line in show_live_test(project, stop):
+        typer.echo(line)
 
 
 def feedback(

@@ -13,6 +13,7 @@ from components._core.errors import ConfigError, NaruError, UnavailableError
 from components._core.project.project_file import Project, load_project
 from components._core.store.file_digests import read_registered
 from components._core.store.ledger import current_champion
+from components._core.store.live_tests import LiveTestRecord
 from components._core.store.object_store import absolute_uri, fetch_file, parent_of
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.signature import Signature
@@ -20,7 +21,7 @@ from components._frameworks.project_rules import check_servers
 from components._frameworks.table import framework_at, missing_model_files, needs_tensorflow
 from components.deploy.targets.contract import ModelVersion
 from components.deploy.targets.placement import Placement
-from components.deploy.targets.seldon.manifest import Canary, render_deployment
+from components.deploy.targets.seldon.manifest import Canary, Challenger, render_deployment, render_live_test
 from components.deploy.targets.seldon.preflight import check_deployment
 from components.deploy.targets.seldon.store_secret import read_secret_keys
 from pipelines.cluster.server_placement import place_servers
@@ -36,6 +37,9 @@ class Choice:
     version: str = ""
     canary_model: str = ""
     canary_version: str = ""
+    challenger_model: str = ""
+    challenger_version: str = ""
+    mesh_shadow: bool = False
     weight: int = 10
     namespace: str = ""
     check_secret: bool = False
@@ -67,11 +71,18 @@ def render_manifest(folder: Path, choice: Choice, target: Target) -> RenderedDep
     placement = replace(
         place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
     )
-    wanted = render_deployment(project, stable, placement, canary)
-    lacking = _look(remarks, placement, stable, *([canary.model] if canary else []))
+    challenger = _challenger(project, choice, stable, remarks)
+    objects = (
+        render_live_test(project, stable, challenger, placement)
+        if challenger
+        else [render_deployment(project, stable, placement, canary)]
+    )
+    wanted = objects[0]
+    others = [each.model for each in (canary, challenger) if each]
+    lacking = _look(remarks, placement, stable, *others)
     keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
     check_deployment(wanted, keys, lacking, _features(project, stable))
-    return RenderedDeployment(yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True), remarks)
+    return RenderedDeployment(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), remarks)
 
 
 def _stable(project: Project, folder: Path, choice: Choice, remarks: list[str]) -> ModelVersion:
@@ -94,6 +105,36 @@ def _canary(choice: Choice, remarks: list[str]) -> Canary | None:
         return None
     model = _version("--canary-model", choice.canary_model, choice.canary_version)
     return Canary(_with_digest(model, "", remarks), choice.weight)
+
+
+def _challenger(project: Project, choice: Choice, stable: ModelVersion, remarks: list[str]) -> Challenger | None:
+    """The version of a live test by the rules of the project; None when none is named."""
+    if bool(choice.challenger_model) != bool(choice.challenger_version):
+        raise ConfigError("found one of --challenger-model and --challenger-version", remedy="give both, or neither")
+    if not choice.challenger_model:
+        if choice.mesh_shadow:
+            raise ConfigError("--mesh-shadow needs --challenger-model and --challenger-version")
+        return None
+    if choice.canary_model:
+        raise ConfigError("found a canary and a version in a live test", remedy="give one of them")
+    test = project.serve.live_test
+    if test is None:
+        remedy = "set serve.rollout: shadow or ab in project.yaml"
+        raise ConfigError("the project has no live test", where="--challenger-model", remedy=remedy)
+    if choice.mesh_shadow and (project.serve.mesh != "istio" or project.serve.rollout != "shadow"):
+        remedy = "set serve.mesh: istio and serve.rollout: shadow, or leave it out: the champion's servers copy the requests then"
+        raise ConfigError("Seldon's own shadow needs a mesh", where="--mesh-shadow", remedy=remedy)
+    if project.serve.mesh == "istio" and not choice.mesh_shadow:
+        remedy = "give --mesh-shadow, or set serve.mesh: none"
+        raise ConfigError(
+            "a mesh holds the weights, and would send users' requests to the version under test",
+            where="serve.mesh",
+            remedy=remedy,
+        )
+    model = _version("--challenger-model", choice.challenger_model, choice.challenger_version)
+    name = f"by-hand-{stable.version}-{model.version}"
+    began = LiveTestRecord("began", "", model.version, mode=project.serve.rollout, settings=test.model_dump())
+    return Challenger(_with_digest(model, "", remarks), began, name, choice.mesh_shadow)
 
 
 def _with_digest(model: ModelVersion, registration: str, remarks: list[str]) -> ModelVersion:

@@ -189,6 +189,7 @@ NOT_OURS = {
     "components/_core/project/feedback_config.py": {"ValueError"},  # the same
     "components/_core/project/gate_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/project/live_test_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/keep_config.py": {
         "ValueError"
     },  # what pydantic wants; --keep reports it as a ConfigError
@@ -204,6 +205,10 @@ NOT_OURS = {
     "components/_core/project/trigger_config.py": {"ValueError"},  # the same
     "components/_core/project/tune_config.py": {"ValueError"},  # the same
     "components/_core/store/approvals.py": {"ValueError"},  # reported as a damaged line
+    "components/_core/store/live_tests.py": {"ValueError"},  # reported as a damaged line
+    "components/serve/live_test/challenger_client.py": {
+        "ChallengerError"
+    },  # its callers count it, and the champion answers
     "components/_core/store/record_fields.py": {"ValueError"},  # caught where a line is read, which names the file
     "components/watch/monitor_results.py": {"ValueError"},  # a result that is left out, with a warning
     "components/watch/records.py": {"ValueError"},  # reported as a damaged line

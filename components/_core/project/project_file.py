@@ -21,6 +21,7 @@ from components._core.project.data_config import Data
 from components._core.project.feedback_config import Feedback
 from components._core.project.gate_config import Gates
 from components._core.project.keep_config import Keep
+from components._core.project.live_test_config import check_live_test
 from components._core.project.model_config import ImportedModel
 from components._core.project.monitor_config import Monitor
 from components._core.project.serving_config import Serve
@@ -223,6 +224,20 @@ class Project(Section):
     def _feedback_fits_the_project(self) -> Project:
         if self.feedback:
             self.feedback.check_project(self.label, has_log=self.serve.request_log is not None)
+        return self
+
+    @model_validator(mode="after")
+    def _live_test_fits_the_project(self) -> Project:
+        serve, no_features = self.serve, {self.label, *self.data.exclude}
+        masked = serve.request_log.mask if serve.request_log else None
+        check_live_test(
+            serve.rollout,
+            serve.live_test,
+            task=self.task,
+            no_features=no_features,
+            feedback=self.feedback,
+            masked=masked,
+        )
         return self
 
     @property

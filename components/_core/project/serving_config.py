@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, StrictBool, StrictInt, field_valida
 
 from components._core.project.approval_config import OptionalApproval
 from components._core.project.config_types import Real, Section
+from components._core.project.live_test_config import AbTest, RolloutMode, ShadowTest
 from components._core.project.optimize_config import OptionalOptimize
 from components._core.project.quantities import Amounts, count_of
 
@@ -140,7 +141,9 @@ _THRESHOLD = "must be a number between 0 and 1, or the metric by which it is cho
 class Serve(Section):
     """The model server: `port`, `threshold`, `interval`, `optimize`, `request_log` and `approve` also on a laptop, all else on a cluster with Seldon (docs/serving.md)."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"approve", "interval", "optimize", "threshold"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"ab", "approve", "interval", "optimize", "rollout", "shadow", "threshold"}
+    )
 
     threshold: Annotated[
         float | str | None,
@@ -197,7 +200,16 @@ class Serve(Section):
         RequestLogging | None,
         Field(description="Absent: no log. Written with the keys AWS_* of the same Secret."),
     ] = None
+    rollout: Annotated[
+        RolloutMode,
+        Field(
+            description="How a new version takes over: `canary` by growing shares of the requests; `shadow` after it answered copies of them; "
+            "`ab` after a test, stated beforehand, on the labels of a share of them. The last two also on a laptop."
+        ),
+    ] = "canary"
     canary: CanarySteps = CanarySteps()
+    shadow: ShadowTest = ShadowTest()
+    ab: Annotated[AbTest | None, Field(description="The test of `rollout: ab`.")] = None
     approve: OptionalApproval = None
     mesh: Annotated[
         Literal["none", "istio"],
@@ -236,6 +248,11 @@ class Serve(Section):
     wait_seconds: Annotated[
         Real, Field(gt=0, le=7200, description="Maximum time that each step of a rollout waits for its pods.")
     ] = 600.0
+
+    @property
+    def live_test(self) -> ShadowTest | AbTest | None:
+        """The section of the mode, where a new version is tested on the requests of users; None: it is not, or has no section."""
+        return {"canary": None, "shadow": self.shadow, "ab": self.ab}[self.rollout]
 
 
 _LIMITS = {

@@ -1,5 +1,6 @@
 """`naru cluster seldon`: what is printed is what would be applied, and what is wrong with it is reported before."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,46 @@ def test_a_canary_stands_beside_the_stable_version(project: Path) -> None:
     choice = Choice(MODEL, "3", f"{MODEL}-4", "4", weight=25)
     spec = yaml.safe_load(render_manifest(project, choice, Target()).text)["spec"]
     assert [one["traffic"] for one in spec["predictors"]] == [75, 25]
+
+
+def _rollout(project: Path, **serve: Any) -> None:
+    raw = yaml.safe_load((project / "project.yaml").read_text())
+    raw |= {"serve": {"request_log": {"uri": "s3://logs/tiny"}, **serve}, "feedback": {"endpoint": True}}
+    (project / "project.yaml").write_text(yaml.safe_dump(raw))
+
+
+def test_a_live_test_is_printed_with_the_service_between_both_versions(project: Path) -> None:
+    _rollout(project, rollout="shadow")
+    choice = Choice(MODEL, "3", challenger_model=f"{MODEL}-4", challenger_version="4")
+    deployment, service = yaml.safe_load_all(render_manifest(project, choice, Target()).text)
+    assert len(deployment["spec"]["predictors"]) == 2 and service["metadata"]["name"] == "tiny-challenger"
+    choice = replace(choice, mesh_shadow=True)
+    _rollout(project, rollout="shadow", mesh="istio")
+    (deployment,) = yaml.safe_load_all(render_manifest(project, choice, Target()).text)
+    assert deployment["spec"]["predictors"][1]["shadow"] is True
+
+
+@pytest.mark.parametrize(
+    ("serve", "choice", "message"),
+    [
+        ({"rollout": "shadow"}, {"challenger_version": ""}, "found one of --challenger-model"),
+        ({}, {}, "the project has no live test"),
+        ({"rollout": "shadow"}, {"mesh_shadow": True}, "Seldon's own shadow needs a mesh"),
+        ({"rollout": "shadow", "mesh": "istio"}, {}, "would send users' requests to the version under test"),
+        (
+            {"rollout": "shadow"},
+            {"canary_model": MODEL, "canary_version": "5"},
+            "a canary and a version in a live test",
+        ),
+    ],
+)
+def test_a_live_test_that_cannot_be_is_refused(
+    project: Path, serve: dict[str, Any], choice: dict[str, Any], message: str
+) -> None:
+    _rollout(project, **serve)
+    named = Choice(MODEL, "3", challenger_model=f"{MODEL}-4", challenger_version="4")
+    with pytest.raises(ConfigError, match=message):
+        render_manifest(project, replace(named, **choice), Target())
 
 
 def test_the_pool_says_nodes_devices_and_image() -> None:

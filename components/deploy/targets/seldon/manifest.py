@@ -13,8 +13,9 @@ from typing import Any
 
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve
+from components._core.store.live_tests import LiveTestRecord
 from components._core.types.oip_paths import LIVE, ready_path
-from components.deploy.server_command import log_arguments, monitoring_arguments, server_arguments
+from components.deploy.server_command import live_test_arguments, log_arguments, monitoring_arguments, server_arguments
 from components.deploy.targets.contract import ModelVersion
 from components.deploy.targets.placement import Placement
 from components.deploy.targets.seldon.objects import KIND, NO_ENGINE, VERSION
@@ -30,6 +31,7 @@ would restart the pods."""
 _MODEL = "/mnt/models"  # where the operator's init container copies modelUri to
 _USER = 10001  # the image's user
 HTTP, GRPC, METRICS = 8080, 8081, 8082
+_CHALLENGER = "-challenger"  # a project's name has 24 characters at most, and a Service's 63
 _GRACE_SECONDS = 45  # the operator delays SIGTERM by ten; the server then takes at most 23
 _START_SECONDS = 180
 
@@ -57,6 +59,66 @@ def render_deployment(
     if canary:
         predictors.append(render_canary(project, canary.model, placement, canary.replicas))
     return compose(project, placement.namespace, predictors, canary.weight if canary else 0)
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A version in a live test beside the stable one.
+
+    Attributes:
+        model: The version.
+        began: The test.
+        test: Its name.
+        by_mesh: Whether the operator's own shadow copies the requests, through a mesh; otherwise the stable version's servers do.
+    """
+
+    model: ModelVersion
+    began: LiveTestRecord
+    test: str
+    by_mesh: bool = False
+
+
+def render_live_test(
+    project: Project, stable: ModelVersion, challenger: Challenger, placement: Placement
+) -> list[Object]:
+    """Render the objects of a live test: the deployment, and the Service by which the stable version's servers reach the other.
+
+    The Service of the project selects the stable version, so that no client reaches the other. Without a mesh the weights do nothing; the operator wants
+    1 at least. With a mesh the operator's own shadow copies the requests, and answers are neither compared nor logged.
+    """
+    first, second = render_stable(project, stable, placement), render_canary(project, challenger.model, placement, 1)
+    if challenger.by_mesh:
+        wanted = compose(project, placement.namespace, [first, second], 0)
+        wanted["spec"]["predictors"][0]["traffic"] = 100
+        wanted["spec"]["predictors"][1] |= {"shadow": True, "traffic": 100}
+        return [wanted]
+    name = f"{project.name}{_CHALLENGER}"
+    options = live_test_arguments(project, placement.store, challenger.began, challenger.test, f"http://{name}:{HTTP}")
+    _arguments(first).extend(options)
+    own = [*server_arguments(_MODEL, project.name, challenger.model.version, project.serve, challenger.model.sha256)]
+    if (
+        challenger.began.mode == "ab"
+    ):  # what it answers is returned; a shadow's answers are in the lines of the test only
+        own += log_arguments(project, placement.store, labels=False)
+    _arguments(second)[:] = own
+    return [
+        compose(project, placement.namespace, [first, second], 1),
+        _challenger_service(project, name, challenger, placement),
+    ]
+
+
+def _arguments(predictor: Object) -> list[str]:
+    arguments: list[str] = predictor["componentSpecs"][0]["spec"]["containers"][0]["args"]
+    return arguments
+
+
+def _challenger_service(project: Project, name: str, challenger: Challenger, placement: Placement) -> Object:
+    metadata: Object = {"name": name, "labels": {PROJECT_LABEL: project.name}}
+    if placement.namespace:
+        metadata["namespace"] = placement.namespace
+    selector = {PROJECT_LABEL: project.name, PREDICTOR_LABEL: challenger.model.key}
+    ports = [{"name": "http", "port": HTTP, "targetPort": HTTP}]
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": selector, "ports": ports}}
 
 
 def compose(project: Project, namespace: str, predictors: list[Object], weight: int = 0) -> Object:

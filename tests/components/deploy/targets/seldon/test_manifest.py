@@ -14,7 +14,16 @@ from components.deploy.targets.placement import IMAGES, Placement
 from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.objects import SeldonDeployment
 from components.deploy.targets.seldon.preflight import check_deployment
-from tests.components.deploy.targets.seldon.made import CANARY, GPU, STABLE, component, predictors, project, rendered
+from tests.components.deploy.targets.seldon.made import (
+    CANARY,
+    GPU,
+    STABLE,
+    component,
+    live_test,
+    predictors,
+    project,
+    rendered,
+)
 
 ROOT = Path(__file__).resolve().parents[5]
 SCHEMA = ROOT.parent / "shared" / "data" / "seldondeployment-v1.schema.json"
@@ -25,6 +34,9 @@ OBJECTS = {
     "canary": rendered(Canary(CANARY, 10, replicas=2), replicas=3),
     "with a request log": rendered(request_log={"uri": "s3://logs/flights", "mask": ["month", "hour"]}),
     "Seldon's protocol": render_deployment(project(protocol="seldon"), STABLE, Placement(image=IMAGES["seldon"])),
+    "a shadow": live_test(rollout="shadow")[0],
+    "an A/B test": live_test(rollout="ab", ab={"effect": 0.1, "key": "carrier"})[0],
+    "Seldon's own shadow": live_test(rollout="shadow", by_mesh=True)[0],
     "scaled, on GPUs, with the engine": render_deployment(project(**SCALED), STABLE, GPU, Canary(CANARY, 50)),
 }
 
@@ -180,3 +192,41 @@ def test_without_a_word_the_request_log_is_beside_the_projects_models() -> None:
 def test_without_a_request_log_or_a_secret_the_server_is_given_no_keys() -> None:
     assert "envFrom" not in component(rendered())["spec"]["containers"][0]
     assert "envFrom" not in component(rendered(request_log={"uri": "s3://a/b"}, secret=""))["spec"]["containers"][0]
+
+
+def test_the_stable_versions_servers_copy_requests_to_a_shadow_that_no_client_reaches() -> None:
+    wanted, service = live_test(rollout="shadow", shadow={"share": 0.25})
+    first, second = (component(wanted, place)["spec"]["containers"][0]["args"] for place in (0, 1))
+    options = dict(zip(first[::2], first[1::2], strict=True))
+    assert options["--live-test"] == "shadow" and options["--challenger"] == "http://flights-challenger:8080"
+    assert options["--challenger-version"] == "4" and options["--live-test-share"] == "0.25"
+    assert options["--live-test-log"] == "s3://logs/flights/live-tests/000001-a"
+    assert service["metadata"]["name"] == "flights-challenger" and service["metadata"]["namespace"] == "models"
+    assert service["spec"]["selector"] == {"naru/project": "flights", "naru/predictor": CANARY.key}
+    assert service["spec"]["ports"][0]["targetPort"] == 8080
+    assert not {"--log", "--feedback", "--live-test"} & set(second), "its answers are in the lines of the test only"
+
+
+def test_what_the_version_of_an_ab_test_answers_is_in_the_request_log() -> None:
+    wanted, _ = live_test(rollout="ab", ab={"effect": 0.1, "key": "carrier"})
+    first, second = (component(wanted, place)["spec"]["containers"][0]["args"] for place in (0, 1))
+    assert first[first.index("--live-test-key") + 1] == "carrier"
+    assert "--log" in second and "--feedback" in first and "--feedback" not in second
+
+
+@pytest.mark.parametrize(("protocol", "image"), [("v2", "server"), ("seldon", "server-seldon")])
+def test_the_server_takes_the_options_of_a_live_test(protocol: str, image: str) -> None:
+    from components.serve.__main__ import _parse
+
+    entry = (ROOT / "images" / image / "Dockerfile").read_text().partition("ENTRYPOINT ")[2].partition("]\n")[0]
+    _, _, _, *own = json.loads(f"{entry}]".replace("\\\n", ""))
+    wanted, _ = live_test(rollout="ab", ab={"effect": 0.1, "share": 0.3}, protocol=protocol)
+    options = _parse([*own, *component(wanted)["spec"]["containers"][0]["args"]])
+    assert (options.live_test, options.live_test_share, options.challenger_version) == ("ab", 0.3, "4")
+
+
+def test_seldons_own_shadow_is_a_predictor_that_the_mesh_copies_to() -> None:
+    (wanted,) = live_test(rollout="shadow", by_mesh=True)
+    first, second = predictors(wanted)
+    assert (first["traffic"], second["traffic"], second["shadow"]) == (100, 100, True)
+    assert "--live-test" not in component(wanted)["spec"]["containers"][0]["args"]

@@ -1,0 +1,94 @@
+"""The statistics of live tests, against SciPy and against repeated draws."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from components.deploy.live_test.significance import compare_arms, compare_pairs, sample_size, sign_test
+
+
+def test_the_number_of_rows_is_the_textbooks_and_grows_as_the_share_leaves_the_half() -> None:
+    z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    assert sample_size(0.02, 0.5, 0.05, 0.8, 0.5, two_sided=True) == math.ceil(4 * (z * 0.5 / 0.02) ** 2)
+    one_sided = stats.norm.ppf(0.95) + stats.norm.ppf(0.9)
+    expected = math.ceil((one_sided * 2.0 / 0.3) ** 2 * (1 / 0.1 + 1 / 0.9))
+    assert sample_size(0.3, 2.0, 0.05, 0.9, 0.1, two_sided=False) == expected
+
+
+@pytest.mark.parametrize(("effect", "least", "most"), [(0.06, 0.8, 0.9), (0.0, 0.035, 0.065)])
+def test_with_that_many_rows_a_difference_is_found_with_the_stated_power_and_none_with_the_stated_error(
+    effect: float, least: float, most: float
+) -> None:
+    """2,000 draws of both arms with 80 % hits: the power is 80 %, and 5 % are found where there is none."""
+    rows = sample_size(0.06, math.sqrt(0.8 * 0.2), 0.05, 0.8, 0.5, two_sided=True) // 2
+    random, found = np.random.default_rng(7), 0
+    for _ in range(2_000):
+        new = (random.random(rows) < 0.8 + effect).astype(float)
+        old = (random.random(rows) < 0.8).astype(float)
+        units = np.arange(rows)
+        result = compare_arms(new, old, (units, units), 0.05, two_sided=True)
+        found += result is not None and result.p < 0.05
+    # a hit of 86 % varies less than one of 80 %, for which the rows are counted
+    assert least <= found / 2_000 <= most
+
+
+def test_two_arms_of_single_rows_are_compared_as_welch_does() -> None:
+    random = np.random.default_rng(1)
+    new, old = random.normal(0.3, 2.0, 4_000), random.normal(0.2, 1.0, 9_000)
+    found = compare_arms(new, old, (np.arange(4_000), np.arange(9_000)), 0.05, two_sided=True)
+    expected = stats.ttest_ind(new, old, equal_var=False)
+    assert found is not None
+    assert found.value / found.error == pytest.approx(expected.statistic, rel=1e-9)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-2), "with thousands of rows t is normal"
+    low, high = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+    one_sided = compare_arms(new, old, (np.arange(4_000), np.arange(9_000)), 0.05, two_sided=False)
+    assert one_sided is not None
+    expected_one = stats.ttest_ind(new, old, equal_var=False, alternative="greater").pvalue
+    assert one_sided.p == pytest.approx(expected_one, rel=1e-2)
+
+
+def test_rows_of_one_customer_are_not_counted_as_independent() -> None:
+    """Draws of customers with 1 to 20 rows each, who resemble themselves: the stated error is that of repeated draws."""
+    random = np.random.default_rng(3)
+    means, errors, naive = [], [], []
+    for _ in range(300):
+        rows = random.integers(1, 21, 200)
+        own = np.repeat(random.normal(0, 1, 200), rows)
+        values = own + random.normal(0, 0.5, len(own))
+        units = np.repeat(np.arange(200), rows)
+        other = random.normal(0, 1e-6, 10)
+        found = compare_arms(values, other, (units, np.arange(10)), 0.05, two_sided=True)
+        assert found is not None
+        means.append(found.value)
+        errors.append(found.error)
+        naive.append(values.std() / math.sqrt(len(values)))
+    assert np.mean(errors) == pytest.approx(np.std(means), rel=0.12)
+    assert np.mean(naive) < 0.5 * np.std(means), "rows as independent would find differences that are not there"
+
+
+def test_pairs_are_compared_by_their_differences() -> None:
+    random = np.random.default_rng(5)
+    differences = random.normal(0.008, 0.4, 5_000)
+    found, expected = compare_pairs(differences, 0.05), stats.ttest_1samp(differences, 0.0)
+    assert found is not None
+    assert found.value / found.error == pytest.approx(expected.statistic, rel=1e-9)
+    assert found.p == pytest.approx(expected.pvalue, rel=2e-2)
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(0, 0), (3, 9), (12, 2), (400, 460), (5_000, 5_200)])
+def test_the_sign_test_is_the_exact_binomial_one(wins: int, losses: int) -> None:
+    expected = stats.binomtest(losses, wins + losses, 0.5, alternative="greater").pvalue if wins + losses else 1.0
+    assert sign_test(wins, losses) == pytest.approx(expected, rel=1e-6)
+
+
+def test_too_few_rows_and_rows_without_variation_have_an_answer() -> None:
+    one, two = np.ones(1), np.ones(2)
+    assert compare_arms(one, two, (np.arange(1), np.arange(2)), 0.05, two_sided=True) is None
+    assert compare_pairs(one, 0.05) is None
+    same = compare_arms(two, two, (np.arange(2), np.arange(2)), 0.05, two_sided=True)
+    assert same is not None and (same.value, same.p) == (0.0, 1.0)

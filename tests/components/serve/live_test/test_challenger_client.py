@@ -1,0 +1,150 @@
+"""The client of a version under test: values arrive as the champion took them, and every failure has a code."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components._core.types.signature import Feature, Signature
+from components.deploy.targets.local.server_process import free_port
+from components.serve.live_test.challenger_client import ChallengerClient, ChallengerError
+
+SIGNATURE = Signature(
+    "binary_classification",
+    (Feature("delay", "float32", True), Feature("month", "int64", False), Feature("carrier", "string", True)),
+    {"probability": "float32"},
+    ("0", "1"),
+)
+COLUMNS = {"delay": np.array([0.1, np.nan]), "month": np.array([7.0, 8.0]), "carrier": ["UA", b"AA"]}
+V2 = {"model_version": "4", "outputs": [{"name": "probability", "datatype": "FP32", "shape": [2], "data": [0.25, 0.5]}]}
+SELDON = {"jsonData": {"probability": [0.25, 0.5]}, "meta": {"tags": {"model_version": "4"}}}
+
+
+class Stub:
+    """What a server was asked, and what it answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.answer: tuple[int, Any] = (200, V2)
+        self.inputs = ["delay", "month", "carrier"]
+        self.connections = 0
+        self.port = 0
+
+
+@contextmanager
+def running() -> Iterator[Stub]:
+    stub = Stub()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            stub.connections += 1
+            super().setup()
+
+        def do_GET(self) -> None:
+            self._send(200, {"inputs": [{"name": name} for name in stub.inputs]})
+
+        def do_POST(self) -> None:
+            stub.asked.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            if stub.answer[0] == 0:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            self._send(*stub.answer)
+
+        def _send(self, status: int, content: Any) -> None:
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    stub.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield stub
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def client(port: int, protocol: str = "v2", seconds: float = 5.0) -> ChallengerClient:
+    return ChallengerClient(f"http://127.0.0.1:{port}", "tiny", "4", protocol, SIGNATURE, seconds)
+
+
+def test_values_are_sent_as_the_protocol_has_them_over_one_connection() -> None:
+    with running() as stub:
+        asking = client(stub.port)
+        for _ in range(3):
+            outputs = asking.ask("r1", COLUMNS)
+        assert outputs["probability"].tolist() == [0.25, 0.5] and outputs["probability"].dtype == np.float32
+        path, body = stub.asked[0]
+        assert path == "/v2/models/tiny/infer" and body["id"] == "r1" and stub.connections == 1
+        sent = {each["name"]: (each["datatype"], each["shape"], each["data"]) for each in body["inputs"]}
+        assert sent == {
+            "delay": ("FP64", [2], [0.1, None]),
+            "month": ("INT64", [2], [7, 8]),
+            "carrier": ("BYTES", [2], ["UA", "AA"]),
+        }
+
+
+def test_seldons_protocol_is_spoken_as_well() -> None:
+    with running() as stub:
+        stub.answer = (200, SELDON)
+        outputs = client(stub.port, "seldon").ask("r1", COLUMNS)
+        assert outputs["probability"].tolist() == [0.25, 0.5]
+        path, body = stub.asked[0]
+        assert path == "/api/v1.0/predictions" and body["meta"] == {"puid": "r1"}
+        assert body["jsonData"] == {"delay": [0.1, None], "month": [7, 8], "carrier": ["UA", "AA"]}
+
+
+def test_a_feature_that_the_version_does_not_take_is_not_sent() -> None:
+    with running() as stub:
+        stub.inputs = ["month"]
+        client(stub.port).ask("r1", COLUMNS)
+        assert [each["name"] for each in stub.asked[0][1]["inputs"]] == ["month"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ((429, {}), "too_busy"),
+        ((400, {}), "refused"),
+        ((500, {}), "failed"),
+        ((200, b"<html>"), "unreadable"),
+        ((200, {**V2, "model_version": "5"}), "other_version"),
+        ((0, b""), "no_answer"),
+    ],
+)
+def test_every_failure_has_a_code(answer: tuple[int, Any], code: str) -> None:
+    with running() as stub:
+        stub.answer = answer
+        with pytest.raises(ChallengerError) as caught:
+            client(stub.port).ask("r1", COLUMNS)
+        assert caught.value.code == code
+
+
+def test_a_server_that_is_not_there_is_not_tried_for_each_request_and_is_found_when_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asking = client(free_port())
+    with pytest.raises(ChallengerError, match="unreachable"):
+        asking.ask("r1", COLUMNS)
+    assert asking.is_down
+    with running() as stub:
+        asking._port = stub.port
+        monkeypatch.setattr(asking, "_down_until", 0.0)
+        assert asking.ask("r1", COLUMNS)["probability"].tolist() == [0.25, 0.5]
