@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 _TINY = 1e-300
 _PRECISION = 1e-15
@@ -82,6 +83,7 @@ def binomial_tail(successes: int, trials: int, share: float) -> float:
     return 1.0 if share >= 1 else _regularised_beta(successes, trials - successes + 1, share)
 
 
+@lru_cache(maxsize=4_096)  # a monitor asks for that of the same column of its reference for each window
 def binomial_upper_bound(successes: int, trials: int, confidence: float = 0.99) -> float:
     """Return the upper bound of a share (C. Clopper and E. Pearson, Biometrika 26, 1934); 1 without trials."""
     if successes >= trials:

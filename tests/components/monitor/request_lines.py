@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ def rows_of(hour: datetime, rows: int, shift: float = 0.0) -> dict[str, list[Any
     }
 
 
+@cache
 def make_reference(days: int = 40, shift: float = 0.0) -> MonitoringReference:
-    """Make the reference of the rows of some days before `START`; `shift` is that of the delays."""
+    """Make the reference of the rows of some days before `START`, once; `shift` is that of the delays."""
     tables, scores = [], []
     for place in range(days):
         day = START - timedelta(days=days - place)
