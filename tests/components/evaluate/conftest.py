@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from components._core.project.project_file import Project
-from components._core.report import plots
 from components._core.types.signature import Feature
 from components._core.types.tasks import TASKS
+from components.evaluate import champion, evaluate
 from components.evaluate.evaluate import Judged, evaluate_model
+from tests.components.loaded_once import loading_once
 from tests.components.tiny_models import (
     tiny_project,
     write_examples,
@@ -21,28 +22,15 @@ from tests.components.tiny_models import (
 
 Make = Callable[..., Path]
 Judge = Callable[..., Judged]
-_DRAWN: dict[str, str] = {}
-"""A figure of each kind."""
 
 
-@pytest.fixture
-def every_figure() -> None:
-    """For a test of the figures themselves: each is drawn."""
-
-
-@pytest.fixture(autouse=True)
-def figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw the first figure of each kind, and show it again for later ones: drawing takes longer than all that is judged here."""
-    if "every_figure" in request.fixturenames:
-        return
-    draw_axes = plots.draw_axes
-
-    def draw(figure: Callable[..., None], *size: float, **more: float) -> str:
-        kind = figure.__qualname__
-        _DRAWN[kind] = _DRAWN.get(kind) or draw_axes(figure, *size, **more)
-        return _DRAWN[kind]
-
-    monkeypatch.setattr(plots, "draw_axes", draw)
+@pytest.fixture(scope="session", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """A model is loaded once, not for each time that it is judged."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (champion, evaluate):
+            patch.setattr(module, "load_model", loading_once(module.load_model))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +13,20 @@ from components._core.project.project_file import Project
 from components._core.types.artifact_files import OUTCOME
 from components._frameworks.contract import Model
 from components._frameworks.table import load_model
+from components.explain import explain
 from components.explain.explain import explain_model
+from tests.components.loaded_once import loading_once
 from tests.components.tiny_models import tiny_project, write_examples, write_model
 
 Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """A model is loaded once, not for each explanation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explain, "load_model", loading_once(explain.load_model))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ def test_the_features_that_decide_come_first_and_the_unused_one_is_reported(expl
     assert outcome.metrics["agreement_shapley_values"] > 0.7
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_the_page_shows_importances_dependence_and_single_rows(explained: Explain, tmp_path: Path) -> None:
     explained()
     titles = [block.title for block in Page.load(tmp_path / "explanation").blocks]
@@ -40,6 +41,7 @@ def test_the_page_shows_importances_dependence_and_single_rows(explained: Explai
     assert "Texts have no slope (carrier)" in html and "most uncertain score" in html
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_a_task_that_is_added_to_the_table_is_explained_by_its_own_metric(
     explained: Explain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +52,7 @@ def test_a_task_that_is_added_to_the_table_is_explained_by_its_own_metric(
     assert "how much miss_rate rises when the feature is shuffled" in html and "mean predicted y" in html
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_a_second_explanation_is_the_same_to_the_byte(explained: Explain, tmp_path: Path) -> None:
     explained(to="once")
     explained(to="again")

@@ -24,6 +24,7 @@ string_domain { name: "carrier" value: "AA" value: "B6" value: "UA" }
 """
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_clean_data_passes_and_missing_comparisons_are_reported(validate, three):
     done = validate(three())
     assert done.outcome.verdict == "warn"
@@ -57,6 +58,7 @@ def test_every_artifact_is_written_and_reads_back(validate, three):
     assert "carrier" in (done.folder / "page.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("every_figure")
 def test_the_same_examples_give_the_same_bytes(validate, three):
     examples = three()
     first, second = validate(examples, to="first"), validate(examples, to="second")
