@@ -1,6 +1,7 @@
 """`naru predict`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,8 +18,18 @@ from tests.components.tiny_models import write_model
 PROJECT = "name: tiny\ntask: binary_classification\nlabel: y\ndata:\n  source: rows.parquet\n"
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The models of two versions, saved once: that takes a second."""
+    folder, task = tmp_path_factory.mktemp("models"), "binary_classification"
+    return {
+        "1": write_model(folder / "1", task, delay_weight=0.1),
+        "2": write_model(folder / "2", task, delay_weight=0.4),
+    }
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with two versions, of which the second is the champion."""
     for name in ("NARU_STORE", "MLFLOW_TRACKING_URI", "NARU_SERVING"):
         monkeypatch.delenv(name, raising=False)
@@ -27,9 +38,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "project.yaml").write_text(PROJECT)
     pq.write_table(table(30), folder / "rows.parquet")
     store = folder / ".naru" / "store"
-    for version, weight in (("1", 0.1), ("2", 0.4)):
+    for version, saved in models.items():
         model = store / "tiny" / "models" / version / "artifacts" / "model"
-        write_model(model, "binary_classification", delay_weight=weight)
+        shutil.copytree(saved, model)
         write_digests(model)
         digest = write_digests(model.parent)
         line = Deployment(version, str(model), "", "", {}, "f", "run", "2026-01-01T00:00:00+00:00", "me", "", digest)

@@ -11,8 +11,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from components._core.project.placeholders import PER_RUN
+from pipelines.__main__ import app
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_project, project_schema
 from pipelines.graphs.pipelines import TRAINING
@@ -106,16 +108,8 @@ def test_a_relative_source_is_taken_from_the_projects_folder_in_the_store(compil
 
 
 def test_the_command_tells_size_and_seconds(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "compile",
-        str(ROOT / "examples" / "flights"),
-        "--output",
-        str(tmp_path),
-    ]
-    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    done = CliRunner().invoke(app, ["compile", str(ROOT / "examples" / "flights"), "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     assert re.search(r"training\.yaml: [\d.]+ KB, compiled in [\d.]+ s", done.stderr)
 
 

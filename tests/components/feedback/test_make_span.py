@@ -275,7 +275,7 @@ def test_over_many_runs_every_key_is_in_one_span_with_its_latest_label(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Labels and objects arrive in any order; the spans together have what one join of all would have."""
-    monkeypatch.setattr(buckets, "BUCKET_BYTES", 5_000)
+    monkeypatch.setattr(buckets, "BUCKET_BYTES", 20_000)  # 1, 4, 12 and 30 buckets
     draw = random.Random(seed)
     place = Place(tmp_path, columns={"id": "rid"}, labels={"unknown_limit": 1.0})
     hours = [NOON + timedelta(hours=hour) for hour in range(4)]

@@ -30,7 +30,7 @@ from tests.components.core.store.s3_stub import serving
 from tests.components.data.formats.xlsx.workbook import write_workbook
 from tests.components.predict.conftest import Versions
 from tests.components.predict.made import TASKS, content, read, rejected, run, table
-from tests.components.tiny_models import FEATURES, write_model
+from tests.components.tiny_models import FEATURES
 from tests.representatives import representatives
 
 ROWS = 230
@@ -330,8 +330,8 @@ def test_an_odd_label_in_a_csv_rejects_no_row(tmp_path: Path, versions: Versions
     assert "pending" in (tmp_path / "out.csv").read_text()
 
 
-def test_the_threshold_of_the_model_decides(tmp_path: Path, source: Path) -> None:
-    folder = write_model(tmp_path / "model", "binary_classification")
+def test_the_threshold_of_the_model_decides(tmp_path: Path, source: Path, versions: Versions) -> None:
+    folder = shutil.copytree(versions().folder, tmp_path / "model")
     Reference(threshold=0.3).save(folder / REFERENCE)
     write_digests(folder)
     version = ModelVersion("2", folder, digest_of_model(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 from components._core.store.file_digests import write_digests
 from components._core.store.ledger import Deployment, append_deployment
 from components.predict.component import predict
+from tests.components.predict.conftest import Versions
 from tests.components.predict.made import project, read, table
-from tests.components.tiny_models import write_model
 
 
 @dataclass
@@ -29,11 +30,10 @@ class Artifact:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def store(versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with a champion."""
     model = tmp_path / "store" / "tiny" / "models" / "1" / "artifacts" / "model"
-    write_model(model, "binary_classification")
-    write_digests(model)
+    shutil.copytree(versions().folder, model)
     digest = write_digests(model.parent)
     line = Deployment("1", str(model), "", "", {}, "f", "run", "2026-01-01T00:00:00+00:00", "me", "", digest)
     append_deployment(str(tmp_path / "store"), "tiny", line)
