@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -32,6 +33,8 @@ from components.tune.objective import Objective, read_labels
 
 _PLANNED = 30
 """Models that a search in minutes should come to: where fits are so slow that it would not, fewer folds judge."""
+_FEWEST_JUDGED = 1_000
+"""Train rows that judge in any case, or all of them."""
 
 
 def search_kinds(project: Project, code: Path, transform_graph: Path, transformed: Path, folder: Path) -> Outcome:
@@ -105,13 +108,19 @@ def _count_affordable(fitter: Fitter, candidates: list[Candidate]) -> int:
     if project.tune.minutes is None or project.tune.folds is not None:
         return count
     baseline = next(each for each in candidates if each.is_baseline and each.order == TREES)
-    began = time.monotonic()
-    try:
-        fitter.look(baseline, baseline.known[0])
-    except ModelError:  # the search says why
-        return count
-    seconds = time.monotonic() - began
-    return min(max(int(project.tune.minutes * 60 * fitter.threads / (seconds * _PLANNED)), 1), count)
+    least = min(math.ceil(_FEWEST_JUDGED / len(fitter.parts[0].places)), count)
+    affordable = least
+    for _ in range(2):  # the first time includes what is imported and compiled
+        began = time.monotonic()
+        try:
+            fitter.look(baseline, baseline.known[0])
+        except ModelError:  # the search says why
+            return count
+        seconds = max(time.monotonic() - began, 1e-6)
+        affordable = max(affordable, int(project.tune.minutes * 60 * fitter.threads / (seconds * _PLANNED)))
+        if affordable >= count:
+            return count
+    return affordable
 
 
 def _describe(attempt: Attempt) -> dict[str, Any]:

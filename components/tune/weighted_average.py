@@ -7,7 +7,7 @@ Ksikes, "Ensemble Selection from Libraries of Models" (2004), with its sorted in
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,7 +31,7 @@ def select_weights(scores: Sequence[NDArray[Any]], cost: Cost, most: int, seed: 
     """
     random = np.random.default_rng(seed)
     rows = len(scores[0])
-    shares: Counter[int] = Counter()
+    shares: defaultdict[int, float] = defaultdict(float)
     for _ in range(_HALVES):
         half = np.sort(random.permutation(rows)[: -(-rows // 2)])
         chosen = _select([each[half] for each in scores], lambda mean, half=half: cost(mean, half))  # type: ignore[misc]

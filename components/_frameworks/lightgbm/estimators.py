@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import inspect
 from typing import Any
 
 from lightgbm import LGBMClassifier, LGBMModel, LGBMRegressor
@@ -25,15 +25,18 @@ def _wants_stopping(estimator: Any) -> bool:
 
 
 def _fit(estimator: Any, train: Rows, judged: Rows) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The argument 'eval_set' is deprecated")  # 4.6 knows no other
-        estimator.fit(
-            train.columns,
-            train.labels,
-            sample_weight=train.weights,
-            eval_set=[(judged.columns, judged.labels)],
-            eval_sample_weight=None if judged.weights is None else [judged.weights],
-        )
+    # fits run side by side in threads, where a warning of the older argument could not be caught
+    if "eval_X" in inspect.signature(estimator.fit).parameters:
+        given = {"eval_X": judged.columns, "eval_y": judged.labels}
+    else:  # 4.6
+        given = {"eval_set": [(judged.columns, judged.labels)]}
+    estimator.fit(
+        train.columns,
+        train.labels,
+        sample_weight=train.weights,
+        eval_sample_weight=None if judged.weights is None else [judged.weights],
+        **given,
+    )
 
 
 _STOPPING = EarlyStopping(

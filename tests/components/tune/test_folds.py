@@ -168,7 +168,7 @@ def test_folds_are_made_where_rows_are_few_and_were_split_at_random_unless_the_p
     [
         ({"minutes": 1}, 0.01, 5),
         ({"minutes": 1}, 1.0, 4),
-        ({"minutes": 1}, 9.0, 1),
+        ({"minutes": 1}, 9.0, 2),
         ({}, 9.0, 5),
         ({"minutes": 1, "folds": 5}, 9.0, 5),
     ],
@@ -176,10 +176,11 @@ def test_folds_are_made_where_rows_are_few_and_were_split_at_random_unless_the_p
 def test_fewer_folds_judge_where_minutes_are_few_for_fits_that_are_slow(
     penguins: Penguins, tune: dict[str, Any], seconds: float, folds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, seconds])
+    clock = iter([0.0, 60.0, 60.0, 60.0 + seconds])  # the first fit imports and compiles
     monkeypatch.setattr(search_kinds, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     monkeypatch.setattr(Fitter, "look", lambda *_: None)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(search_kinds, "_FEWEST_JUDGED", 100)
     settings = penguins.project.model_copy(update={"tune": Tune.model_validate({"models": ["linear"], **tune})})
     data = read(penguins)
     fitter, objective = search_kinds._prepare(settings, data, [], list_candidates(settings, Path(), data))
