@@ -217,7 +217,8 @@ def _time_and_choose(
             rows[place] = replace(row, status="served", reason="the fastest that passes every bound")
         elif row.status == "passed":
             rows[place] = replace(row, reason=faster)
-    why = f"{best.name} answers {best.speedup:.2f} times as fast as the model, and differs from it by {best.difference:.2g} at most"
+    far = f"differs from it by {best.difference:.2g} at most" if best.difference else "gives the same answers"
+    why = f"{best.name} answers {best.speedup:.2f} times as fast as the model, and {far}"
     return _table(judging.project, judging.settings, [replace(original, reason=faster), *rows], count, best.name, why)
 
 

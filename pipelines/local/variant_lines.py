@@ -33,7 +33,8 @@ def _numbers(entry: VariantRow) -> str:
     if entry.row_ms is None or entry.batch_ms is None:
         return entry.status
     times = f"{_short(entry.row_ms)} ms a row, {_short(entry.batch_ms)} ms a thousand"
-    return f"{times}, {entry.speedup:.2f} times as fast" if entry.speedup else times
+    refused = f", {entry.status}" if entry.status == "refused" else ""
+    return f"{times}, {entry.speedup:.2f} times as fast{refused}" if entry.speedup else times
 
 
 def _short(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,17 @@ def test_the_chosen_variant_is_deployed_served_and_named(project: Path) -> None:
     (project / "project.yaml").write_text(PROJECT.replace("OPTIMIZE", '"off"'))
     without = run_naru(str(project))
     assert without.record["deployed"] and without.record["variant"] == "", without.errors
+
+
+@pytest.mark.slow
+def test_a_model_of_keras_is_served_as_what_its_table_says(new_project: Callable[[str], Path]) -> None:
+    folder = new_project("optimized")
+    text = (folder / "project.yaml").read_text()
+    (folder / "project.yaml").write_text(f"{text}\nserve: {{optimize: auto}}\n")
+    ran = run_naru(str(folder))
+    assert ran.code == 0 and ran.record["deployed"], ran.errors
+    table = VariantTable.load(Path(ran.record["artifacts"]["evaluation"]))
+    assert table is not None and ran.record["variant"] == table.served
+    measured = {entry.name: entry for entry in table.entries if entry.row_ms}
+    assert measured.keys() >= {"original", "folded", "xla", "onnx"}, table
+    assert max(measured[name].difference or 0.0 for name in ("folded", "xla", "onnx")) < 1e-5

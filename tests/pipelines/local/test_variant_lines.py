@@ -12,6 +12,7 @@ from pipelines.local.variant_lines import describe_variants
 ROWS = (
     VariantRow("original", "as trained", "passed", row_ms=0.0273, batch_ms=1.463),
     VariantRow("folded", "folded", "not made", "it changes nothing"),
+    VariantRow("float16", "smaller", "refused", "too far", row_ms=0.02, batch_ms=1.2, speedup=1.3),
     VariantRow("int8", "smaller", "served", row_ms=0.026, batch_ms=0.6234, speedup=1.5766),
 )
 
@@ -23,6 +24,7 @@ def test_each_variant_has_a_line_and_the_served_one_is_marked(tmp_path: Path) ->
         "variants of the model, by 1,500 eval rows and calls in turns (serve.optimize)",
         "  original  0.0273 ms a row, 1.46 ms a thousand",
         "  folded    not made",
+        "  float16   0.02 ms a row, 1.2 ms a thousand, 1.30 times as fast, refused",
         "* int8      0.026 ms a row, 0.623 ms a thousand, 1.58 times as fast",
         "  int8 answers 1.58 times as fast as the model, and differs from it by 0.019 at",
         "  most",
