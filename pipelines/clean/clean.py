@@ -12,7 +12,8 @@ from components._core.project.keep_config import Keep, KeepRule, parse_keep
 from components._core.project.project_file import load_project
 from components._core.store.approvals import open_approvals, read_requests
 from components._core.store.filesystems import is_local, open_filesystem
-from components._core.store.ledger import read_deployments
+from components._core.store.ledger import Deployment, read_deployments
+from components._core.store.live_tests import find_open, read_live_tests
 from components._kfp.server_state import Server
 from components.watch.records import open_records, read_history
 from pipelines.clean.kfp_runs import plan_kfp_runs
@@ -55,7 +56,7 @@ def plan_clean(path: Path, keep: KeepRule | None, now: datetime | None = None) -
     with workspace.settings_applied():
         store = workspace.settings().store
         history = read_history(open_records(store, project.name))
-        deployments = read_deployments(store, project.name)
+        deployments = _protecting(store, project.name)
         requests = [each for each in read_requests(open_approvals(store, project.name)) if each.waits(at)]
         rules = _rules(project.keep, keep)
         root = f"{store.rstrip('/')}/{project.name}"
@@ -70,12 +71,18 @@ def plan_clean_cluster(
     """Plan what is removed on a KFP server and in the store of the cluster; errors as in `plan_clean`."""
     project, at, store = load_project(path), now or datetime.now(UTC), remote_store()
     history = read_history(open_records(store, project.name))
-    deployments = read_deployments(store, project.name)
+    deployments = _protecting(store, project.name)
     requests = [each for each in read_requests(open_approvals(store, project.name)) if each.waits(at)]
     rules = _rules(project.keep, keep)
     state = StoreState(project, f"{store}/{project.name}", at, history, is_local=False)
     runs = plan_kfp_runs(server, desired.label, rules("cluster_runs"), at, deployments, requests, history)
     return [*runs, *plan_store(state, rules)]
+
+
+def _protecting(store: str, project: str) -> list[Deployment]:
+    """Return the lines of the ledger, and the one that the version in a live test may get: the runs of all of them stay."""
+    test = find_open(read_live_tests(store, project))
+    return [*read_deployments(store, project), *([test.deployment(store, project)] if test else [])]
 
 
 def describe_plan(plans: Sequence[KindPlan]) -> list[list[str]]:

@@ -112,7 +112,10 @@ class Served:
     def challenger(self) -> int:
         """Process id of the server of the version under test."""
         found = subprocess.run(
-            ["ps", "--ppid", str(self.process.pid), "-o", "pid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-ww", "--ppid", str(self.process.pid), "-o", "pid=,args="],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         (line,) = [line for line in found.stdout.splitlines() if "--version 5" in line]
         return int(line.split()[0])

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from components._core.checks import Check
 from components._core.errors import ConfigError, UnavailableError
+from components._core.project.keep_config import KeepRule
 from components._core.project.project_file import load_project
 from components._core.request_log.layout import hour_folder
 from components._core.store.ledger import Deployment, append_deployment, current_champion, read_deployments
@@ -22,13 +23,14 @@ from components.deploy.live_test.settle import stop_live_test
 from components.deploy.promotion import Compared, promote
 from components.deploy.targets.contract import RolloutTarget
 from pipelines.__main__ import app
+from pipelines.clean.clean import plan_clean
 from pipelines.compile_target import Target
 from pipelines.live_test import show_live_test
 from pipelines.rollback import roll_back, tell_ledgers
 from tests.pipelines.approving import InstantTarget, registered, requests_of, settings_of, write_project, write_version
 from tests.pipelines.live_testing import AB, SHADOW, begin, live_tests_of, mirror, post_labels, set_project, split
 
-LATER = timedelta(days=3)
+LATER = timedelta(days=30)
 
 
 @pytest.fixture(scope="session")
@@ -326,3 +328,15 @@ def test_traffic_that_cannot_reach_the_horizon_is_a_warning_with_the_numbers(ab:
 def test_a_project_without_a_test_is_told_how_to_get_one(shadow: Path) -> None:
     assert show_live_test(shadow)[0].startswith("no version was in a live test yet")
     assert stop_live_test(load_project(shadow), settings_of(shadow), "none") is None
+
+
+def test_a_clean_up_keeps_the_run_of_the_version_under_test(shadow: Path) -> None:
+    begin(shadow)
+    runs = shadow / ".naru" / "runs"
+    for name in ("run-2", "run-8", "run-9"):
+        (runs / name).mkdir(parents=True)
+    (plan,) = (each for each in plan_clean(shadow, KeepRule(1), later()) if each.kind == "runs")
+    assert "run-2" not in {item.name for item in plan.removed} and "run-8" in {item.name for item in plan.removed}
+    show_live_test(shadow, stop="no longer of use")
+    (plan,) = (each for each in plan_clean(shadow, KeepRule(1), later()) if each.kind == "runs")
+    assert "run-2" in {item.name for item in plan.removed}
