@@ -19,7 +19,7 @@ from components._core.types.signature import Signature
 from components._frameworks.project_rules import check_servers
 from components._frameworks.table import framework_at, missing_model_files, needs_tensorflow
 from components.deploy.targets.contract import ModelVersion
-from components.deploy.targets.placement import Placement
+from components.deploy.targets.placement import Placement, check_log, describe_missing_gauges
 from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
 from components.deploy.targets.seldon.store_secret import read_secret_keys
@@ -67,6 +67,9 @@ def render_manifest(folder: Path, choice: Choice, target: Target) -> RenderedDep
     placement = replace(
         place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
     )
+    check_log(project, placement, placement.store)
+    if missing := describe_missing_gauges(project, placement, placement.store):
+        remarks.append(missing)
     wanted = render_deployment(project, stable, placement, canary)
     lacking = _look(remarks, placement, stable, *([canary.model] if canary else []))
     keys = _secret_keys(project, choice.namespace) if choice.check_secret else None
