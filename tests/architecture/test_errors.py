@@ -188,7 +188,8 @@ NOT_OURS = {
     "components/_core/project/monitor_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/table_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/split_config.py": {"ValueError"},
-    "components/_core/project/project_file.py": {"PydanticCustomError", "ValueError"},  # the same
+    "components/_core/project/project_file.py": {"ValueError"},  # the same
+    "components/_core/project/task_config.py": {"PydanticCustomError", "ValueError"},  # the same
     "components/_core/project/config_types.py": {"ValueError"},  # the same
     "components/_core/project/serving_config.py": {"ValueError"},  # the same
     "components/_core/project/train_config.py": {"ValueError"},  # the same
