@@ -39,6 +39,35 @@ def test_training_again_gives_the_same_bytes(penguins: Penguins, model: Path) ->
     assert not missing_model_files(str(model))
 
 
+CACHED = """
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+
+
+def build_model(hyperparameters):
+    numbers = ColumnTransformer([("numbers", SimpleImputer(), make_column_selector(dtype_include="number"))])
+    last = HistGradientBoostingRegressor(max_iter=20, early_stopping=True)
+    return Pipeline([("numbers", numbers), ("varied", VarianceThreshold()), ("last", last)], memory=MEMORY)
+"""
+
+
+def test_a_pipeline_that_caches_its_steps_stops_early_as_one_that_does_not(tmp_path: Path) -> None:
+    penguins = make_penguins(tmp_path, "regression")
+    models = []
+    for name, memory in (
+        ("plain", None),
+        ("cached", str(tmp_path / "cache")),
+        ("from the cache", str(tmp_path / "cache")),
+    ):
+        penguins.write_code(CACHED.replace("MEMORY", repr(memory)))
+        models.append((penguins.train(name) / ONNX_MODEL).read_bytes())
+    assert models[0] == models[1] == models[2]
+    assert list((tmp_path / "cache").rglob("*.pkl")), "the steps were cached"
+
+
 def test_the_training_page_lists_the_steps_and_no_epochs(penguins: Penguins, model: Path) -> None:
     history = penguins.path("history of model")
     page, outcome = (history / "page.json").read_text(), Outcome.load(history / OUTCOME)
