@@ -129,7 +129,7 @@ def gather(
         labels,
         scores,
         scored.left_out,
-        metrics=task.measure(labels, scores),
+        metrics=_primary_first(project, task.measure(labels, scores)),
         intervals=intervals(task, labels, scores, seed),
         baseline=baseline,
         baseline_metrics=default.measure(labels, baseline.scores(len(labels))),
@@ -141,6 +141,12 @@ def gather(
         interval=interval,
     )
     return _with_champion(evidence, scored)
+
+
+def _primary_first(project: Project, metrics: dict[str, float]) -> dict[str, float]:
+    """Return metrics in the order in which people read them."""
+    names = TASKS[project.task].primary_first(metrics, project.primary_metric().name)
+    return {name: metrics[name] for name in names}
 
 
 def _changed_answer(champion: Champion, threshold: float | None, interval: PredictionInterval | None) -> str:
@@ -165,7 +171,7 @@ def _with_champion(evidence: Evidence, scored: Scored) -> Evidence:
     return replace(
         evidence,
         compared=len(labels),
-        compared_metrics=task.measure(labels, ours),
+        compared_metrics=_primary_first(evidence.project, task.measure(labels, ours)),
         champion_metrics=their_task.measure(labels, theirs),
         gain_interval=paired_interval(task, evidence.primary, labels, ours, theirs, seed, their_task),
     )
