@@ -12,7 +12,7 @@ from components._core.project.project_file import Project
 from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
-from components._frameworks.model_kinds import ModelKind
+from components._frameworks.model_kinds import ModelKind, baseline_kinds
 from components._frameworks.model_rules import (
     describe_left_out,
     optional_kinds,
@@ -134,6 +134,11 @@ def _needs(
             known.add(other.extra)
             called = _unique([*learn, *_pushed_servers(project, other, target)])
             yield Need(f"the kind {kind.name} of tune.models", other.extra, called)
+    if project.tune.baselines == "on":
+        for extra in dict.fromkeys(find_framework(kind.framework).extra for kind in baseline_kinds()):
+            yield Need(
+                "tune.baselines", extra, _unique(images[stage.name] for stage in pipeline.stages if stage == TRAIN)
+            )
     if framework.extra:
         yield Need("code.framework", framework.extra, _unique([*learn, *_pushed_servers(project, framework, target)]))
 

@@ -16,6 +16,7 @@ from components._frameworks.model_kinds import (
     PROJECT_KIND,
     KindInput,
     ModelKind,
+    baseline_kinds,
     find_kind,
     is_installed,
     known_kinds,
@@ -32,6 +33,9 @@ def check_models(project: Project) -> None:
         ConfigError: When a kind is unknown or its packages are not installed, when `project` is named and there is no model of the
             project's own, or when a space is for a kind or a name that is not searched.
     """
+    if project.tune.baselines == "on":
+        for kind in baseline_kinds():
+            check_installed(find_framework(kind.framework), "tune.baselines")
     if project.tune.models is None:
         return
     for name in [] if project.tune.models == AUTO else project.tune.models:
@@ -66,11 +70,6 @@ def shipped_kinds(project: Project) -> list[ModelKind]:
     kinds = [find_kind(name) for name in known_kinds()]
     chosen = [kind for kind in kinds if (is_installed(kind) if named == AUTO else kind.name in (named or ()))]
     return [*baseline_kinds(), *(kind for kind in chosen if not kind.is_baseline)]
-
-
-def baseline_kinds() -> list[ModelKind]:
-    """Return the kinds that stand beside every search, and with `tune.baselines` beside the project's own model."""
-    return [kind for kind in map(find_kind, known_kinds()) if kind.is_baseline]
 
 
 def required_kinds(project: Project) -> list[ModelKind]:

@@ -15,16 +15,17 @@ from components._core.settings import Settings
 from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, LEADERBOARD, TRIALS
 from components._core.types.hyperparameter_names import MODEL_KIND
+from components._core.types.tasks import TASKS
 from components._frameworks.class_weights import weigh_classes
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_rules import check_models
+from components._frameworks.objective import Objective, read_labels
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.tune.candidates import Fitter, Values, list_candidates
 from components.tune.earlier_trials import EarlierTrials, fingerprint_spaces
 from components.tune.kind_search import PRUNED, Attempt, Search
 from components.tune.leaderboard import Leaderboard, choose
 from components.tune.leaderboard_page import page_of
-from components.tune.objective import Objective
 
 
 def search_kinds(project: Project, code: Path, transform_graph: Path, transformed: Path, folder: Path) -> Outcome:
@@ -63,7 +64,7 @@ def run_search(project: Project, data: TrainingData, classes: list[str], code: P
     candidates = list_candidates(project, code, data)
     for framework in {candidate.framework.name: candidate.framework for candidate in candidates}.values():
         framework.make_repeatable()
-    search = Search.make(project, Objective.of(project, data.held_out), Fitter(project, data, classes), candidates)
+    search = Search.make(project, _objective(project, data), Fitter(project, data, classes), candidates)
     if not rows or not project.tune.warm_start:
         search.run()
         return search
@@ -73,6 +74,11 @@ def run_search(project: Project, data: TrainingData, classes: list[str], code: P
     search.run()
     earlier.save(search.best_values())
     return search
+
+
+def _objective(project: Project, data: TrainingData) -> Objective:
+    labels, is_named = read_labels(data.held_out), bool(project.gates.model.metric)
+    return Objective.of(TASKS[project.task], project.primary_metric(), labels, project.train.seed, is_named=is_named)
 
 
 def _describe(attempt: Attempt) -> dict[str, Any]:

@@ -106,6 +106,13 @@ def test_the_baselines_of_a_search_need_their_extra_in_stages_and_servers(models
     check(Target(extras=("sklearn",)), tune={"models": models})
 
 
+def test_baselines_need_their_extra_where_the_model_is_fitted_and_nowhere_else() -> None:
+    with pytest.raises(ConfigError, match=r"tune\.baselines needs the extra 'sklearn', which naru-stages is"):
+        check(Target(), tune={"baselines": "on"})
+    built = {"naru-stages": ("sklearn",), "naru-server": ()}
+    check(Target(digests=dict.fromkeys(built, DIGEST), built_extras=built), tune={"baselines": "on"})
+
+
 def test_a_kind_that_is_named_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "_is_installed", lambda name: True)
     searched: dict[str, Any] = {"code": {"framework": "auto"}, "tune": {"models": ["lightgbm"]}}

@@ -1,4 +1,4 @@
-"""What the models of a search are judged by: a metric on the eval rows, and gains over one another with their intervals."""
+"""What models are compared by, those of a search and baselines: a metric on the eval rows, and gains over one another with their intervals."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.project.project_file import Project
 from components._core.types.metrics.bootstrap import Interval, paired_interval
-from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import LOG_LOSS, Metric
 from components._frameworks.transformed_rows import GROUP_ROWS, TransformedRows
@@ -22,13 +20,13 @@ FEW_POSITIVES = 50
 
 @dataclass(frozen=True)
 class Objective:
-    """The metric of a search, and the labels of the eval rows.
+    """The metric, and the labels of the rows that are judged.
 
     Attributes:
         task: The project's task.
         metric: What decides.
         reason: Why it is not the project's primary metric; empty: it is.
-        labels: Class index or number of each eval row.
+        labels: Class index or number of each row.
         seed: Seed of the intervals.
     """
 
@@ -39,14 +37,21 @@ class Objective:
     seed: int
 
     @classmethod
-    def of(cls, project: Project, held_out: TransformedRows) -> Objective:
-        """Choose the metric: the project's primary one; log loss where it names none and positives are rare."""
-        task, labels = TASKS[project.task], read_labels(held_out)
-        metric, reason = project.primary_metric(), ""
-        if not project.gates.model.metric and (rarer := too_few_positives(task, labels)) is not None:
+    def of(cls, task: Task, metric: Metric, labels: NDArray[Any], seed: int, *, is_named: bool) -> Objective:
+        """Choose the metric: the project's primary one; log loss where it names none and positives are rare.
+
+        Args:
+            task: The project's task.
+            metric: Its primary metric.
+            labels: Class index or number of each eval row, [rows].
+            seed: Seed of the intervals.
+            is_named: Whether the project names the metric.
+        """
+        reason = ""
+        if not is_named and (rarer := too_few_positives(task, labels)) is not None:
             reason = f"{rarer} eval rows of the rarer class are too few for {metric.name}"
             metric = LOG_LOSS
-        return cls(task, metric, reason, labels, project.train.seed)
+        return cls(task, metric, reason, labels, seed)
 
     def measure(self, scores: NDArray[Any]) -> float:
         """Return the metric of scores; infinitely bad where it is not defined."""
