@@ -168,22 +168,30 @@ MONITORS := benchmarks/.venv-monitor
 bench-monitor: dev $(MONITORS)/ready ## The monitor beside Evidently and NannyML: false alarms, power, cost: half an hour
 	@$(BIN)/python -m benchmarks.monitor --peers $(MONITORS)/bin/python
 
+# uv clears and changes what a link points to, which may be the environment of another clone.
+NOT_A_LINK = @[[ ! -L $(@D) ]] || { echo "make: $(@D) is a link to $$(readlink $(@D)), which is not as $< says: remove the link (rm $(@D)), and it is made here" >&2; exit 2; }
+
 $(MONITORS)/ready: benchmarks/requirements-monitor.txt
+	$(NOT_A_LINK)
 	@$(UV) venv --quiet --clear --python 3.11 $(MONITORS)
 	@$(UV) pip sync --quiet --python $(MONITORS)/bin/python --require-hashes $< && touch $@
 
 $(SELDON)/ready: images/server-seldon/requirements.txt
+	$(NOT_A_LINK)
 	@$(UV) venv --quiet --clear --python 3.11 $(SELDON)
 	@$(UV) pip sync --quiet --python $(SELDON)/bin/python --require-hashes $< && touch $@
 
 $(AUTOGLUON)/ready: benchmarks/requirements-autogluon.txt
+	$(NOT_A_LINK)
 	@$(UV) venv --quiet --clear --python 3.11 $(AUTOGLUON)
 	@$(UV) pip sync --quiet --python $(AUTOGLUON)/bin/python --require-hashes $< && touch $@
 
 $(RUNTIMES)/ready: benchmarks/requirements-mlserver.txt
+	$(NOT_A_LINK)
 	@$(UV) pip install --quiet --no-deps --require-hashes --target $(RUNTIMES) -r $< && touch $@
 
 $(TFX)/ready: benchmarks/requirements-tfx.txt
+	$(NOT_A_LINK)
 	@$(UV) venv --quiet --clear --python 3.11 $(TFX)
 	@$(UV) pip sync --quiet --python $(TFX)/bin/python --require-hashes $< && touch $@
 

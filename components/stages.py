@@ -71,7 +71,7 @@ TRAIN = register(
     StageSpec(
         "train",
         _STAGES,
-        reads=("train", "model"),
+        reads=("train", "model", "tune.baselines"),
         code="all",
         environment=_STORE,
         trains=True,

@@ -53,6 +53,7 @@ class Target:
         profile: Name of a profile in the pools file. Environment: `NARU_PROFILE`; default `cpu`.
         pull_secrets: Names of the Secrets that open the registry. Environment: `NARU_PULL_SECRETS`, separated by commas.
         ca: Name of the ConfigMap whose `ca.crt` the store's and MLflow's certificates are checked by. Environment: `NARU_CA`.
+        notes: What a person should know of what was compiled for it; the compiler adds to it.
     """
 
     registry: str = ""
@@ -67,6 +68,7 @@ class Target:
     extras: tuple[str, ...] = ()
     built_extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
     credentials: str = SECRET
+    notes: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
     def from_environment(cls, *, registry: str = "", tag: str = "", pools: str = "", profile: str = "") -> Target:
@@ -117,14 +119,18 @@ class Target:
         return replace(self, lookup=Digests())
 
     def remarks(self) -> list[str]:
-        """List the reasons why stages are not cached: the images, the cause, the remedy."""
+        """List the notes, and the reasons why stages are not cached: the images, the cause, the remedy."""
+        notes = list(dict.fromkeys(self.notes))
         if self.lookup is None:
-            return []
+            return notes
         remedy = f"set digests ({DIGESTS}), or declare that tags are never reused for another build ({FINAL_TAGS}=1)"
         reasons: dict[str, list[str]] = {}
         for image in sorted(self.lookup.needed & self.lookup.unknown.keys()):
             reasons.setdefault(self.lookup.unknown[image], []).append(image)
-        return [f"the stages of {', '.join(images)} are not cached: {why}; {remedy}" for why, images in reasons.items()]
+        uncached = [
+            f"the stages of {', '.join(named)} are not cached: {why}; {remedy}" for why, named in reasons.items()
+        ]
+        return [*notes, *uncached]
 
     def _check(self) -> None:
         if self.credentials not in (SECRET, IDENTITY):

@@ -19,9 +19,10 @@ from components._data.formats.registry import AUTO, FORMATS
 from components._data.sources.registry import is_relative, location_in_store
 from components._frameworks.project_rules import check_framework
 from components._frameworks.table import known_frameworks
+from components.deploy.targets.placement import IMAGES, check_log, describe_missing_gauges
 from pipelines.compile_target import Target
 from pipelines.graphs.pipelines import JOINING, MONITORING, PREDICTION, TRAINING, WATCHING, Pipeline
-from pipelines.image_extras import check_image_extras
+from pipelines.image_extras import check_image_extras, leave_out_kinds
 from pipelines.spec_lint import lint_spec
 from pipelines.spec_text import tidy_spec, version_of
 
@@ -78,12 +79,29 @@ def compile_with_code(project: Project, path: Path, output: Path, target: Target
         ConfigError: As `compile_project`, of the training pipeline.
     """
     store = Settings.from_environment().store
-    check_image_extras(project, check_framework(project), TRAINING, store, target, str(path))
+    framework = check_framework(project)
+    check_image_extras(project, framework, TRAINING, store, target, str(path))
+    project, left_out = leave_out_kinds(project, framework, target)
+    target.notes.extend([left_out] if left_out else [])
+    _check_servers_reach(project, store, target)
     folder = path if path.is_dir() else path.parent
     output.mkdir(parents=True, exist_ok=True)
     archive = output / "code.zip"
     fingerprint = pack_code(folder, project, archive)
     return compile_training(project, fingerprint, output / TRAINING.file_name, target), archive
+
+
+def _check_servers_reach(project: Project, store: str, target: Target) -> None:
+    """Refuse a request log that the servers cannot write, where servers are among the images; note gauges that they will not show."""
+    from pipelines.cluster.server_placement import place_servers
+
+    served = IMAGES[project.serve.protocol].partition(":")[0]
+    if target.digests and served not in target.digests:
+        return
+    placement = place_servers(project, target)
+    check_log(project, placement, store)
+    if missing := describe_missing_gauges(project, placement, store):
+        target.notes.append(f"{project.name}: {missing}")
 
 
 def compile_training(project: Project, code_fingerprint: str, file: Path, target: Target) -> Path:

@@ -1,4 +1,4 @@
-"""Whether the images have the extras that a project needs: checked before anything is compiled or submitted."""
+"""Whether the images have the extras that a project needs, or may use: checked before anything is compiled or submitted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from components._core.project.project_file import Project
 from components._core.setting_names import STORE
 from components._data.cluster_rules import location_extras, table_extras
 from components._frameworks.contract import Framework
-from components._frameworks.model_rules import required_kinds
+from components._frameworks.model_kinds import ModelKind, baseline_kinds
+from components._frameworks.model_rules import (
+    describe_left_out,
+    optional_kinds,
+    required_kinds,
+    search_only,
+)
 from components._frameworks.project_rules import may_be_prepared
 from components._frameworks.table import find_framework
 from components._frameworks.variant_rules import needed_extras
 from components.deploy.targets.placement import IMAGES, ONNX_IMAGES
 from components.stages import EVALUATE, FEEDBACK, INGEST, PREDICT, TRAIN, TUNE
 from pipelines.compile_target import Target
-from pipelines.graphs.pipelines import Pipeline
+from pipelines.graphs.pipelines import TRAINING, Pipeline
 from pipelines.pools import choose_pools, load_pools
 
 
@@ -69,6 +75,33 @@ def check_image_extras(
         raise ConfigError(lines[0] if len(lines) == 1 else "\n  " + "\n  ".join(lines), where=file, remedy=remedy)
 
 
+def leave_out_kinds(project: Project, framework: Framework, target: Target) -> tuple[Project, str]:
+    """Leave those kinds out of `tune.models: auto` which the images that fit and serve models are not known to have.
+
+    Args:
+        project: The project.
+        framework: Its framework.
+        target: The cluster, with what is known of its images.
+
+    Returns:
+        The project, and what is left out in a sentence; empty: nothing.
+    """
+    images = _images_by_stage(TRAINING, target)
+    kept: list[ModelKind] = []
+    left_out: list[ModelKind] = []
+    lacking: dict[str, None] = {}
+    for kind in optional_kinds(project):
+        other = find_framework(kind.framework)
+        called = _unique([*_learners(TRAINING, images), *_pushed_servers(project, other, target)])
+        missing = _lacking(Need(kind.name, other.extra, called), target)
+        (left_out if missing else kept).append(kind)
+        lacking.update(dict.fromkeys(missing))
+    if not left_out:
+        return project, ""
+    known = {extra for image in images.values() for extra in target.extras_of(image)}
+    return search_only(project, kept), f"{project.name}: {describe_left_out(left_out, list(lacking), known)}"
+
+
 def _needs(
     project: Project,
     framework: Framework,
@@ -94,7 +127,7 @@ def _needs(
     for extra in location_extras(project.serve.request_log.uri if project.serve.request_log else ""):
         reach = [images[stage.name] for stage in pipeline.stages if STORE in stage.environment]
         yield Need("serve.request_log.uri", extra, _unique(reach))
-    learn = [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
+    learn = _learners(pipeline, images)
     known = {"", framework.extra}
     for kind in required_kinds(project):
         other = find_framework(kind.framework)
@@ -106,8 +139,18 @@ def _needs(
         if EVALUATE in pipeline.stages:
             servers = _pushed_servers(project, framework, target)
             yield Need("serve.optimize", extra, _unique([images[EVALUATE.name], *servers]))
+    if project.tune.baselines == "on":
+        for extra in dict.fromkeys(find_framework(kind.framework).extra for kind in baseline_kinds()):
+            yield Need(
+                "tune.baselines", extra, _unique(images[stage.name] for stage in pipeline.stages if stage == TRAIN)
+            )
     if framework.extra:
         yield Need("code.framework", framework.extra, _unique([*learn, *_pushed_servers(project, framework, target)]))
+
+
+def _learners(pipeline: Pipeline, images: dict[str, str]) -> list[str]:
+    """The images of the stages that fit models or open them."""
+    return [images[stage.name] for stage in pipeline.stages if stage.image == INGEST.image]
 
 
 def _pushed_servers(project: Project, framework: Framework, target: Target) -> list[str]:

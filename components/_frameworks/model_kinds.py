@@ -124,6 +124,11 @@ def known_kinds() -> list[str]:
     return list(_MODULES)
 
 
+def baseline_kinds() -> list[ModelKind]:
+    """Return the kinds that stand beside every search, and with `tune.baselines` beside the project's own model."""
+    return [kind for kind in map(find_kind, known_kinds()) if kind.is_baseline]
+
+
 def find_kind(name: str, where: str = "tune.models") -> ModelKind:
     """Return the kind of that name.
 

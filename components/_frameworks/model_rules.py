@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from components._core.errors import ConfigError
+from components._core.extras import build_command
 from components._core.project.project_file import Project
 from components._core.project.tune_config import AUTO, Space
 from components._core.suggestions import suggest
@@ -13,6 +16,7 @@ from components._frameworks.model_kinds import (
     PROJECT_KIND,
     KindInput,
     ModelKind,
+    baseline_kinds,
     find_kind,
     is_installed,
     known_kinds,
@@ -29,6 +33,9 @@ def check_models(project: Project) -> None:
         ConfigError: When a kind is unknown or its packages are not installed, when `project` is named and there is no model of the
             project's own, or when a space is for a kind or a name that is not searched.
     """
+    if project.tune.baselines == "on":
+        for kind in baseline_kinds():
+            check_installed(find_framework(kind.framework), "tune.baselines")
     if project.tune.models is None:
         return
     for name in [] if project.tune.models == AUTO else project.tune.models:
@@ -63,16 +70,45 @@ def shipped_kinds(project: Project) -> list[ModelKind]:
     named = project.tune.models
     kinds = [find_kind(name) for name in known_kinds()]
     chosen = [kind for kind in kinds if (is_installed(kind) if named == AUTO else kind.name in (named or ()))]
-    baselines = [kind for kind in kinds if kind.is_baseline]
-    return [*baselines, *(kind for kind in chosen if not kind.is_baseline)]
+    return [*baseline_kinds(), *(kind for kind in chosen if not kind.is_baseline)]
 
 
 def required_kinds(project: Project) -> list[ModelKind]:
-    """Return the kinds without whose packages a search cannot begin: the baselines, and those that the project names."""
-    named = project.tune.models
+    """Return the kinds without whose packages a search cannot begin: the baselines, and those that the project names, if only for their space."""
+    named, spaces = project.tune.models, project.tune.spaces
     if named is None:
         return []
-    return [kind for kind in shipped_kinds(project) if named != AUTO or kind.is_baseline]
+    return [kind for kind in shipped_kinds(project) if named != AUTO or kind.is_baseline or kind.name in spaces]
+
+
+def optional_kinds(project: Project) -> list[ModelKind]:
+    """Return the kinds that `tune.models: auto` may search over besides the required ones, whether installed here or not; otherwise none."""
+    if project.tune.models != AUTO:
+        return []
+    required = {kind.name for kind in required_kinds(project)}
+    return [kind for kind in map(find_kind, known_kinds()) if kind.name not in required]
+
+
+def search_only(project: Project, optional: Sequence[ModelKind]) -> Project:
+    """Return a project that searches over the required kinds and these by name, in place of `tune.models: auto`."""
+    kinds = {kind.name for kind in (*required_kinds(project), *optional)}
+    own = [PROJECT_KIND] if searches_own(project) else []
+    models = [*(name for name in known_kinds() if name in kinds), *own]
+    return project.model_copy(update={"tune": project.tune.model_copy(update={"models": models})})
+
+
+def describe_left_out(kinds: Sequence[ModelKind], images: Sequence[str], known: Collection[str]) -> str:
+    """Say which kinds `tune.models: auto` does not search over, and what brings them.
+
+    Args:
+        kinds: The kinds; at least one.
+        images: What lacks their packages, as in `naru-server`.
+        known: The extras that it is known to have.
+    """
+    extras = [find_framework(kind.framework).extra for kind in kinds]
+    lack = f"{' and '.join(images)} {'is' if len(images) == 1 else 'are'} not known to have {'its extra' if len(kinds) == 1 else 'their extras'}"
+    names = " and ".join(kind.name for kind in kinds)
+    return f"tune.models: auto leaves out {names}: {lack}; to search them: {build_command([*known, *extras])}"
 
 
 def searches_own(project: Project) -> bool:

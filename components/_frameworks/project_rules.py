@@ -11,8 +11,15 @@ from components._core.project.project_file import Project
 from components._core.suggestions import suggest
 from components._core.types.default_framework import AUTO_FRAMEWORK
 from components._frameworks.contract import Framework
-from components._frameworks.model_rules import check_models
-from components._frameworks.table import check_installed, find_project_framework, framework_at, known_frameworks
+from components._frameworks.model_kinds import is_installed
+from components._frameworks.model_rules import check_models, describe_left_out, optional_kinds, search_only
+from components._frameworks.table import (
+    check_installed,
+    find_framework,
+    find_project_framework,
+    framework_at,
+    known_frameworks,
+)
 from components._frameworks.variant_rules import check_variants
 
 _KEY = "code.framework"
@@ -87,6 +94,24 @@ def check_served_model(uri: str, extras: Collection[str]) -> None:
     """Refuse to serve a model in the store on a cluster, as `check_servers` does; further errors as in `framework_at`."""
     if framework := framework_at(uri):
         check_servers(framework, extras, uri)
+
+
+def leave_out_unserved(project: Project, extras: Collection[str]) -> tuple[Project, str]:
+    """Leave those kinds out of `tune.models: auto` whose models the servers on a cluster cannot open.
+
+    Args:
+        project: The project.
+        extras: The extras that the servers' image was built with.
+
+    Returns:
+        The project, and what is left out in a sentence; empty: nothing.
+    """
+    here = [kind for kind in optional_kinds(project) if is_installed(kind)]
+    kept = [kind for kind in here if find_framework(kind.framework).extra in extras]
+    if len(kept) == len(here):
+        return project, ""
+    left_out = [kind for kind in here if kind not in kept]
+    return search_only(project, kept), describe_left_out(left_out, ["the servers' image"], extras)
 
 
 def may_be_prepared(project: Project, framework: Framework) -> bool:

@@ -83,7 +83,7 @@ def bind(
     title = f"{project.name} · {record.run}" if record.run else project.name
     origin: dict[str, Cell] = {"cause": record.cause, "commit": str(record.code)}
     facts = {**{name: value for name, value in origin.items() if value}, **_facts(project, evaluation, stages, own)}
-    write_report(title, bound, stages, facts, report)
+    write_report(title, bound, stages, facts, report, project.primary_metric().name)
 
 
 def _facts(project: Project, evaluation: Path, stages: list[dict[str, Any]], own: Page) -> dict[str, Cell]:

@@ -24,7 +24,7 @@ def evaluate(
         champion: The champion's line of the deployment ledger as JSON; `auto` looks it up, `none` is none.
         examples: Output of ingest.
         model: Output of train.
-        history: Output of train; bundled for the report.
+        history: Output of train: bundled for the report, and with the scores of simpler models.
         evaluation: Outcome, checks, the page as data, a sample of rows with the model's answers, and what its server needs.
         metrics: The metrics, as the Kubeflow UI shows them.
         classification: ROC and confusion matrix, as the Kubeflow UI shows them.
@@ -46,6 +46,7 @@ def evaluate(
             model=Path(model.path),
             evaluation=this.folder(evaluation),
             page=this.file(page),
+            history=Path(history.path),
         )
         for name, value in judged.scalars.items():
             metrics.log_metric(name, value)

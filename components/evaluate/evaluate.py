@@ -19,6 +19,7 @@ from components._core.types.artifact_files import (
     CHAMPION_IMPORTANCES,
     COMPARED,
     LATENCY,
+    LEADERBOARD,
     MONITORING_REFERENCE,
     REFERENCE,
     REQUEST,
@@ -35,6 +36,7 @@ from components.evaluate.latency import as_json, measure_latency
 from components.evaluate.monitoring_reference import make_monitoring_reference
 from components.evaluate.parity_samples import take_sample
 from components.evaluate.serving_reference import make_reference, sample_request
+from components.evaluate.simpler_models import compare_simpler_models
 
 Roc = tuple[list[float], list[float], list[float]]
 
@@ -65,7 +67,14 @@ class Judged:
 
 
 def evaluate_model(
-    project: Project, *, champion: str, examples: Path, model: Path, evaluation: Path, page: Path
+    project: Project,
+    *,
+    champion: str,
+    examples: Path,
+    model: Path,
+    evaluation: Path,
+    page: Path,
+    history: Path | None = None,
 ) -> Judged:
     """Judge a model on the test rows.
 
@@ -80,6 +89,7 @@ def evaluate_model(
         model: The model artifact.
         evaluation: An empty folder.
         page: Where the rendered page goes.
+        history: Output of train, which has the scores of simpler models with `tune.baselines`; None: it is not looked at.
 
     Raises:
         ConfigError: When a gate names a column that there is not, or `champion` is not a line of the ledger.
@@ -99,6 +109,9 @@ def evaluate_model(
         importances = measure_champion(project, evidence.champion, examples) if is_compared else None
     outcome = judge_model(evidence)
     shown = make_page(evidence, outcome)
+    if simpler := compare_simpler_models(project, history, evidence.baseline):
+        simpler.show(shown)
+        write_json(evaluation / LEADERBOARD, simpler.to_json())
     shown.save(evaluation)
     sample = None if evidence.unusable else take_sample(loaded, examples)
     if sample:

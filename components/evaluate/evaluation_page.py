@@ -64,7 +64,7 @@ def _facts(evidence: Evidence) -> dict[str, Cell]:
     facts: dict[str, Cell] = {evidence.primary.title: evidence.metrics[name], "test rows": len(evidence.labels)}
     if task.takes_positive:
         facts["positive rows"] = f"{evidence.labels.mean():.1%}"
-    if "accuracy" in evidence.metrics:
+    if "accuracy" in evidence.metrics and name != "accuracy":
         facts["accuracy"] = evidence.metrics["accuracy"]
     if evidence.threshold:
         facts["threshold"] = float(f"{evidence.threshold.value:.4g}")

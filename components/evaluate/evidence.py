@@ -133,7 +133,7 @@ def gather(
         labels,
         scores,
         scored.left_out,
-        metrics=task.measure(labels, scores),
+        metrics=_primary_first(project, task.measure(labels, scores)),
         intervals=intervals(task, labels, scores, seed),
         baseline=baseline,
         baseline_metrics=default.measure(labels, baseline.scores(len(labels))),
@@ -145,6 +145,12 @@ def gather(
         interval=interval,
     )
     return _with_champion(evidence, scored)
+
+
+def _primary_first(project: Project, metrics: dict[str, float]) -> dict[str, float]:
+    """Return metrics in the order in which people read them."""
+    names = TASKS[project.task].primary_first(metrics, project.primary_metric().name)
+    return {name: metrics[name] for name in names}
 
 
 def _changed_answer(
@@ -174,7 +180,7 @@ def _with_champion(evidence: Evidence, scored: Scored) -> Evidence:
     return replace(
         evidence,
         compared=len(labels),
-        compared_metrics=task.measure(labels, ours),
+        compared_metrics=_primary_first(evidence.project, task.measure(labels, ours)),
         champion_metrics=their_task.measure(labels, theirs),
         gain_interval=paired_interval(task, evidence.primary, labels, ours, theirs, seed, their_task),
     )

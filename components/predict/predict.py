@@ -139,7 +139,7 @@ def predict_table(
         if destination.find_complete(batch) is None:  # else an equal run has finished meanwhile, and removed the parts
             raise
     work.remove()
-    return Prediction(manifest, False, notes)
+    return Prediction(manifest, False, [*notes, *table.date_notes()])
 
 
 def check_answered(prediction: Prediction) -> None:
@@ -170,7 +170,10 @@ class _Run:
 
 
 def _answer_parts(run: _Run, progress: Progress) -> list[PartRecord]:
-    """Answer the parts that are not complete; returns the records of all."""
+    """Answer the parts that are not complete; returns the records of all.
+
+    The whole table is read also where all parts are complete: what its end says of it holds for the output of an earlier, killed run too.
+    """
     done, records, aside = run.work.records(), [], BadRowCount()
     answered = rejected = 0
     for part in cut_parts(run.table, run.most_rows, aside):

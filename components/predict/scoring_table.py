@@ -8,7 +8,7 @@ feature of texts is a text. Columns that the model does not take keep their valu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -20,11 +20,13 @@ from components._core.project.project_file import Project
 from components._core.project.table_config import Csv, Sql, Xlsx
 from components._core.suggestions import suggest
 from components._core.types.signature import Feature, Signature
+from components._data.columns.date_orders import OrderCounts, merge_orders
 from components._data.formats.bad_rows import BadRow
 from components._data.formats.column_readings import with_readings
 from components._data.formats.contract import Format, TableSchema
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally, Rows
+from components._data.joins.joined_columns import join_path
 from components._data.joins.source_state import fingerprint_state
 from components._data.joins.table_joins import TableJoins
 from components._data.sources.contract import SpanFile
@@ -47,6 +49,7 @@ class ScoringTable:
         files: Its files, in order.
         joins: The joins of the project.
         state: Fingerprint of the content of the table and of the joined ones.
+        orders: Dates of each file that was read to its end, by the orders of day and month in which they can be read.
     """
 
     data: Data
@@ -55,6 +58,7 @@ class ScoringTable:
     files: list[SpanFile]
     joins: TableJoins
     state: str
+    orders: list[OrderCounts] = field(default_factory=list, compare=False)
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -87,6 +91,20 @@ class ScoringTable:
                 if rows.examples.num_rows:
                     yield file, self.joins.apply(rows, counts)
             tally.orders.check_orders()
+            self.orders.append(tally.orders)
+
+    def date_notes(self) -> list[str]:
+        """Return a sentence for each column of dates, of those read so far, of which some contradict the order that it is read in."""
+        mixed = merge_orders(self.orders).mixed()
+        notes = [
+            f"{column}: {count.describe()}; {count.remedy(column)}" for column, count in mixed.items() if count.order
+        ]
+        for number, join in enumerate(self.joins.joins):
+            for column, count in merge_orders(join.second.orders).mixed().items():
+                if count.order and column in join.second.rows.schema.names:
+                    remedy = count.remedy(column, f"{join_path(number)}.readings")
+                    notes.append(f"{join.second.name}: {column}: {count.describe()}; {remedy}")
+        return notes
 
     def check_unchanged(self) -> None:
         """Refuse a table that was written to while it was read.
@@ -108,7 +126,7 @@ def open_table(project: Project, signature: Signature) -> ScoringTable:
 
     Raises:
         ConfigError: When the source or a join is invalid.
-        DataError: When the table cannot be read, or lacks a feature that the model requires.
+        DataError: When the table cannot be read, lacks a feature that the model requires, or the dates of a join are read in the wrong order.
     """
     data = project.data
     files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
@@ -131,6 +149,9 @@ def open_table(project: Project, signature: Signature) -> ScoringTable:
     # a row is not refused for what the model does not take
     schema = replace(schema, unbounded=frozenset(schema.types) - {*features, *joined})
     joins = TableJoins(data, schema.types, lambda row: None)
+    for number, join in enumerate(joins.joins):
+        for orders in join.second.orders:
+            orders.check_orders(f"{join_path(number)}.readings")
     _check_features(signature, list(joins.types), files[0].name)
     return ScoringTable(data, table, schema, files, joins, state)
 

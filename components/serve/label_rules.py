@@ -11,7 +11,7 @@ from components._core.suggestions import listed
 from components._core.types.json_values import LineError, NotJsonError, parse_value
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
-from components._core.types.texts import is_unicode
+from components._core.types.texts import is_unicode, is_visible, without_joiners
 from components._predictor.refusals import Refusal
 from components.serve.limits import MIB, Limits
 from components.serve.oip_bounds import is_longer
@@ -165,8 +165,8 @@ class LabelRules:
     def _class(self, value: Any, where: str) -> str:
         """Return the text of a class. One that the model does not have may be new, except where there are only two."""
         text = self._class_text(value)
-        # half of a surrogate pair, and a control character, are not printable
-        if text is None or not text.strip() or not (text in self._classes or text.isprintable()):
+        # half of a surrogate pair, a control character and a space without a width are not visible
+        if text is None or not text.strip() or not (text in self._classes or is_visible(text)):
             raise Refusal("wrong_type", f"{where}the label must be a class, found {_shown(value)}; {self._allowed()}")
         if is_longer(text, self._limits.name_bytes):
             message = f"{where}the label {text[:_SHOWN]!r}... is too long; at most {self._limits.name_bytes} bytes are allowed"
@@ -178,7 +178,10 @@ class LabelRules:
             )
         known = self._by_looks.get(_looks(text), text)
         if known != text and text not in self._classes:
-            message = f"{where}the label {_shown(value)} differs from the class {known!r} in case or blanks only; send {known!r}"
+            what = "case or blanks" if text == without_joiners(text) and known == without_joiners(known) else "joiners"
+            message = (
+                f"{where}the label {_shown(value)} differs from the class {known!r} in {what} only; send {known!r}"
+            )
             raise Refusal("wrong_type", message)
         return text
 
@@ -206,8 +209,8 @@ class LabelRules:
 
 
 def _looks(text: str) -> str:
-    """Return what a text looks like, whatever its case and its blanks."""
-    return " ".join(text.casefold().split())
+    """Return what a text looks like, whatever its case, its blanks and its joiners."""
+    return " ".join(without_joiners(text).casefold().split())
 
 
 def _is_number(text: str) -> bool:

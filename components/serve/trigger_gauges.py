@@ -4,6 +4,7 @@ naru_trigger_records{trigger,kind,state,reason}               records of the las
 naru_trigger_record_age_seconds{trigger,kind,state,reason}    since the newest of them, however old
 naru_trigger_runs_in_flight                                   runs whose end is not recorded
 naru_trigger_breaker_open                                     1: runs that promoted nothing stopped the loop
+naru_trigger_source_unreadable{trigger}                       1: its source cannot be read, as the newest record about it says; 0: it can again
 naru_trigger_read_failures_total                              records, or lists of them, that could not be read
 
 `state` is what the record says (docs/triggers.md): `claimed` starts a run, `held` and `refused` do not, `ended` has in `reason` what came
@@ -38,6 +39,8 @@ _LARGEST = 1 << 20
 _SHOWN = frozenset({"requested", "held", "refused", "notice", "claimed", "ended", "reset"})
 _LABELS = ("trigger", "kind", "state", "reason")
 _BREAKER = "breaker"
+_UNREADABLE, _READABLE = "source", frozenset({"readable", "unwatched"})
+"""Reasons with which a record `held` begins an outage of a source, and one `seen` ends it."""
 
 
 class Labels(NamedTuple):
@@ -133,6 +136,12 @@ class TriggerGauges(PolledCollector):
         yield GaugeMetricFamily("naru_trigger_runs_in_flight", "Runs whose end is not recorded", in_flight)
         is_open = is_breaker_open([lines[name] for name in sorted(lines, key=_order)])
         yield GaugeMetricFamily("naru_trigger_breaker_open", "Whether no triggered run may start", float(is_open))
+        sources = GaugeMetricFamily(
+            "naru_trigger_source_unreadable", "Whether the source of a trigger cannot be read", labels=("trigger",)
+        )
+        for trigger, is_away in find_sources([lines[name] for name in sorted(lines, key=_order)])[:MOST_SERIES]:
+            sources.add_metric([trigger], float(is_away))
+        yield sources
         yield CounterMetricFamily("naru_trigger_read_failures", "Records that could not be read", self.failures)
 
 
@@ -164,6 +173,22 @@ def is_breaker_open(lines: Sequence[Line]) -> bool:
         elif line.state == "reset" or line.reason == "promoted" or _starts_by_itself(line):
             is_open = False
     return is_open
+
+
+def find_sources(lines: Sequence[Line]) -> list[tuple[str, bool]]:
+    """Return whether the source of each trigger is away, for those of which it ever was; those that are away come first.
+
+    Args:
+        lines: The records, oldest first.
+    """
+    away: dict[str, bool] = {}
+    for line in lines:
+        for trigger, kind in line.causes:
+            if kind == "new_data" and line.state == "held" and line.reason == _UNREADABLE:
+                away[trigger] = True
+            elif trigger in away and (line.state == "claimed" or line.reason in _READABLE):
+                away[trigger] = False
+    return sorted(away.items(), key=lambda found: (not found[1], found[0]))
 
 
 def _starts_by_itself(line: Line) -> bool:

@@ -24,6 +24,7 @@ from components._frameworks.contract import Framework, ModelCode, Progress, Trai
 from components._frameworks.model_kinds import PROJECT_KIND, KindInput, find_kind
 from components._frameworks.table import check_installed, find_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
+from components.train.baselines import baselines_beside
 from components.train.checkpoints import Checkpoint
 from components.train.training_page import add_class_weights, page_of
 
@@ -51,7 +52,7 @@ def train_model(
         transformed: From transform.
         hyperparameters: From tune.
         model: Folder for the model: the framework's own files and `signature.json`.
-        history: Folder for `history.json`, `environment.json` and the page as data.
+        history: Folder for `history.json`, `environment.json`, the page as data, and with `tune.baselines` the scores of simpler models.
 
     Raises:
         UserCodeError: When build_model raises or returns no model.
@@ -80,8 +81,11 @@ def train_model(
             classes=classes,
             seed=project.train.seed,
         )
-        progress = _fit(fitted, data, project, checkpoint)
-        fitted.export(_signature(project, framework, schema, transform_graph, classes), model)
+        with baselines_beside(project, transform_graph, transformed) as baselines:
+            progress = _fit(fitted, data, project, checkpoint)
+            fitted.export(_signature(project, framework, schema, transform_graph, classes), model)
+            if baselines is not None:
+                baselines.save(fitted, data, len(classes), history)
     outcome = _describe(framework, progress, project, data)
     if unused := fitted.unused_columns():
         check = _check_unused(unused, data, has_fit=framework.has_fit)

@@ -18,7 +18,7 @@ from components._core.project.project_file import Project
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import FEW_ROWS
 from components._frameworks.model_rules import searches_own
-from components.tune.objective import read_labels
+from components._frameworks.objective import read_labels
 
 USUAL_FOLDS = 5
 

@@ -28,8 +28,8 @@ from components._core.errors import ModelError
 from components._core.project.project_file import Project
 from components._core.project.tune_config import Space
 from components._frameworks.model_kinds import PROJECT_KIND
+from components._frameworks.objective import Objective
 from components.tune.candidates import Candidate, Fitted, Fitter, Look, Values, ensemble_of
-from components.tune.objective import Objective
 from components.tune.weighted_average import select_weights
 
 KNOWN, EARLIER, SEARCHED, AVERAGED = "known good", "earlier run", "searched", "average"

@@ -10,10 +10,10 @@ import numpy as np
 
 from components._core.checks import finite_or_none
 from components._core.types.metrics.bootstrap import Interval
+from components._frameworks.objective import Objective, read_labels
 from components._frameworks.transformed_rows import TransformedRows
 from components.tune.candidates import Values
 from components.tune.kind_search import Attempt, Search
-from components.tune.objective import Objective, read_labels
 
 CONSTANT = "constant"
 

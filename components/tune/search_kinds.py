@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from numpy.typing import NDArray
 
 from components._core.checks import Outcome, finite_or_none
 from components._core.errors import ModelError
@@ -18,10 +19,12 @@ from components._core.settings import Settings
 from components._core.stage.user_code import unpack_code
 from components._core.types.artifact_files import CLASSES, HYPERPARAMETERS, LEADERBOARD, TRIALS
 from components._core.types.hyperparameter_names import MODEL_KIND
+from components._core.types.tasks import TASKS
 from components._frameworks.class_weights import weigh_classes
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import TREES
 from components._frameworks.model_rules import check_models
+from components._frameworks.objective import Objective, read_labels
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.tune.candidates import Candidate, Fitter, Values, list_candidates
 from components.tune.earlier_trials import EarlierTrials, fingerprint_spaces
@@ -29,7 +32,6 @@ from components.tune.folds import choose_folds, judged_places, make_parts, renum
 from components.tune.kind_search import PRUNED, Attempt, Search
 from components.tune.leaderboard import Leaderboard, choose
 from components.tune.leaderboard_page import page_of
-from components.tune.objective import Objective, read_labels
 
 _PLANNED = 30
 """Models that a search in minutes should come to: where fits are so slow that it would not, fewer folds judge."""
@@ -95,10 +97,10 @@ def _prepare(
     folds = choose_folds(project, data.train.rows)
     parts = make_parts(data, folds, project.train.seed)
     if not folds:
-        return Fitter(project, data, classes, parts), Objective.of(project, read_labels(data.held_out))
+        return Fitter(project, data, classes, parts), _objective(project, read_labels(data.held_out))
     parts = parts[: _count_affordable(Fitter(project, data, classes, parts), candidates)]
     labels = read_labels(data.train)[judged_places(parts)]
-    objective = Objective.of(project, labels, folds=folds, judged_folds=len(parts))
+    objective = _objective(project, labels, folds, len(parts))
     return Fitter(project, data, classes, renumber(parts)), objective
 
 
@@ -121,6 +123,13 @@ def _count_affordable(fitter: Fitter, candidates: list[Candidate]) -> int:
         if affordable >= count:
             return count
     return affordable
+
+
+def _objective(project: Project, labels: NDArray[Any], folds: int = 0, judged_folds: int = 0) -> Objective:
+    task, seed, is_named = TASKS[project.task], project.train.seed, bool(project.gates.model.metric)
+    return Objective.of(
+        task, project.primary_metric(), labels, seed, is_named=is_named, folds=folds, judged_folds=judged_folds
+    )
 
 
 def _describe(attempt: Attempt) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from components._core.suggestions import listed
 from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.label_order import order_labels
 from components._core.types.label_values import as_text
+from components._core.types.several_labels import find_list
 from components._core.types.tasks import TASKS
 from components.validate.findings import Finding
 
@@ -69,7 +70,7 @@ def _check_values(project: Project, counts: Counts) -> list[Finding]:
     label, train = project.label, counts["train"]
     if not train:
         return []
-    if len(train) > MOST_CLASSES:
+    if len(train) > MOST_CLASSES and not find_list(train):
         return [_wrong(project, f"has more than {MOST_CLASSES} values", "if it is a quantity, set task: regression")]
     elsewhere = {*counts["eval"], *counts["test"]}
     wrong = TASKS[project.task].find_class_violation(

@@ -181,7 +181,7 @@ def _known_data(state: State, trigger: Trigger) -> Iterator[Cause]:
     valid = {decision.name for decision in state.history.decisions}
     for record in state.history.records:
         if record.state == "seen" or (record.state == "claimed" and record.line in valid):
-            yield from (cause for cause in record.causes if cause.name == trigger.name and cause.kind == "new_data")
+            yield from (cause for cause in record.causes if cause.name == trigger.name and "states" in cause.evidence)
 
 
 def _knows_data(state: State, trigger: Trigger) -> bool:

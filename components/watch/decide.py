@@ -1,7 +1,7 @@
 """Decide whether a training run starts now, and say why not where none does. Pure: no clock, no files, no network.
 
 Two deciders that look at the same state come to the same records, and one that looks again after its records were
-appended says nothing twice: what was said about a key for a reason is not said twice, and a key that was claimed is done.
+appended says nothing twice: what was said about a key for a reason is not said twice (of a source that is away once in each outage, and daily), and a key that was claimed is done.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime
 from components.watch.causes import Found, find_broken, find_causes, find_first_looks, needs_new_look
 from components.watch.limits import BREAKER, find_breaker, find_limit
 from components.watch.records import Cause, Record, Step, format_time
+from components.watch.source_outages import UNREADABLE, find_ends, is_said
 from components.watch.state import State
 
 _MOST_TEXT = 200
@@ -40,11 +41,12 @@ def decide(state: State, now: datetime) -> list[Record]:
             said.append(_say_done(state, now, found, earlier.ended))
         elif found.reason:
             step: Step = "refused" if found.is_final else "held"
-            again = needs_new_look(state, found, now)
-            said.append(_say(state, now, step, found.cause, found.reason, found.why, again=again))
+            again = needs_new_look(state, found, now) or found.reason == UNREADABLE
+            if found.reason != UNREADABLE or not is_said(state, found.cause, now):
+                said.append(_say(state, now, step, found.cause, found.reason, found.why, again=again))
         else:
             open_causes.append(found)
-    records = [*find_first_looks(state, now), *notices, *said, *_judge(state, now, open_causes)]
+    records = [*find_ends(state, now), *find_first_looks(state, now), *notices, *said, *_judge(state, now, open_causes)]
     return [record for record in records if record is not None]
 
 

@@ -210,6 +210,7 @@ def describe(record: Record) -> str:
     came = f"version {record.promoted} promoted" if record.promoted else "nothing promoted"
     said = {
         "claimed": f"starts a run: {record.why}",
+        "reset": f"reset {record.why}: triggered runs start again",
         "ended": f"run {record.run or 'did not begin'}: {record.verdict}, {came}{f': {record.why}' if record.why else ''}",
     }
     what = said.get(record.state) or " ".join(filter(None, [record.state, names])) + f": {record.why}"

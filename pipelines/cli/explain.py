@@ -23,8 +23,8 @@ Row = Annotated[
     list[str] | None,
     typer.Option(
         metavar="ID",
-        help="The row: its id, where the data has a column of ids; its number in the test split, from 0; or COLUMN=VALUE, of "
-        "which several must hold.",
+        help="The row: its id, where the data has a column of ids; its number in the test split, from 0; COLUMN=VALUE, of "
+        "which several must hold; or else the id of an answer, as with --request.",
         show_default=False,
     ),
 ]

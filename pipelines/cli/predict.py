@@ -15,6 +15,7 @@ from components._core.types.variant_table import ORIGINAL, in_words
 from pipelines.cli.arguments import STARTED, ProjectPath
 
 if TYPE_CHECKING:
+    from components._core.project.project_file import Project
     from components.predict.predict import Prediction
 
 _PANEL = "Serving"
@@ -70,6 +71,7 @@ def predict(
     Rows that the server would refuse are written to a file of their own, with their position and the error code. A command that was killed
     continues where it was.
     """
+    from components._core.project.project_file import load_project
     from components.predict.destinations.contract import Output
     from components.predict.predict import check_answered
     from components.predict.scoring_table import parse_sql
@@ -83,7 +85,7 @@ def predict(
     if as_json:
         typer.echo(json.dumps(done.manifest, sort_keys=True, ensure_ascii=False))
     else:
-        _print(done, output)
+        _print(done, output, load_project(project))
     check_answered(done)
 
 
@@ -92,7 +94,9 @@ def _show_progress(answered: int, rejected: int) -> None:
         typer.echo(f"\r{answered:,} rows answered, {rejected:,} rejected", err=True, nl=False)
 
 
-def _print(done: Prediction, output: str) -> None:
+def _print(done: Prediction, output: str, project: Project) -> None:
+    from components._core.types.tasks import TASKS
+
     manifest = done.manifest
     if sys.stderr.isatty():
         typer.echo("\r\033[K", err=True, nl=False)
@@ -103,7 +107,9 @@ def _print(done: Prediction, output: str) -> None:
     version = f"version {manifest['version']} of {manifest['project']}{in_words(manifest.get('variant', ORIGINAL))}"
     typer.echo(f"{manifest['answered']:,} rows answered by {version}, {rejected}")
     if manifest["metrics"]:
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in manifest["metrics"].items() if value is not None)
+        metrics = {name: value for name, value in manifest["metrics"].items() if value is not None}
+        names = TASKS[project.task].primary_first(metrics, project.primary_metric().name)
+        shown = ", ".join(f"{name} {metrics[name]:.4g}" for name in names)
         of = "" if manifest["measured"] == manifest["labelled"] else f", measured on {manifest['measured']:,}"
         typer.echo(f"{shown} ({manifest['labelled']:,} labelled rows{of})")
     if done.was_complete:

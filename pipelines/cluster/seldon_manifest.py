@@ -20,7 +20,7 @@ from components._core.types.signature import Signature
 from components._frameworks.project_rules import check_servers
 from components._frameworks.table import framework_at, missing_model_files, needs_tensorflow
 from components.deploy.targets.contract import ModelVersion
-from components.deploy.targets.placement import Placement
+from components.deploy.targets.placement import Placement, check_log, describe_missing_gauges
 from components.deploy.targets.seldon.manifest import Canary, Challenger, render_deployment, render_live_test
 from components.deploy.targets.seldon.preflight import check_deployment
 from components.deploy.targets.seldon.store_secret import read_secret_keys
@@ -71,6 +71,9 @@ def render_manifest(folder: Path, choice: Choice, target: Target) -> RenderedDep
     placement = replace(
         place_servers(project, target, choice.namespace), store=absolute_uri(find_workspace(folder).settings().store)
     )
+    check_log(project, placement, placement.store)
+    if missing := describe_missing_gauges(project, placement, placement.store):
+        remarks.append(missing)
     challenger = _challenger(project, choice, stable, remarks)
     objects = (
         render_live_test(project, stable, challenger, placement)

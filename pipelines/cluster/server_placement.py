@@ -42,12 +42,19 @@ def _place(pool: Pool, protocol: str, target: Target, namespace: str) -> Placeme
         onnx_image=_find_onnx_image(pool, protocol, target),
         namespace=namespace,
         extras=tuple(extra for extra in target.extras_of(built) if extra in framework_extras()),
+        reaches_google=protocol in ONNX_IMAGES
+        and all("gcs" in target.extras_of(image) for image in _server_images(pool, protocol)),
         account=SERVER_ACCOUNT if target.credentials == IDENTITY else "",
         pull_secrets=target.pull_secrets,
         selector=pool.selector,
         tolerations=tuple(taint.model_dump(exclude_none=True) for taint in pool.tolerations),
         devices={pool.accelerator.type: pool.accelerator.count} if pool.accelerator else {},
     )
+
+
+def _server_images(pool: Pool, protocol: str) -> list[str]:
+    """The names of the images that servers of a protocol may run from."""
+    return [_built_image(pool, images[protocol])[0] for images in (IMAGES, ONNX_IMAGES) if protocol in images]
 
 
 def _built_image(pool: Pool, named: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from components._core.types.tasks import TASKS
+from pipelines.local.headline_metrics import list_headlines
 from pipelines.local.run_record import LocalRunRecord
 from pipelines.local.run_state import StageState, read_states
 
@@ -93,7 +93,7 @@ def print_record(console: Console, record: LocalRunRecord) -> None:
     """Print the result of a run: stages with seconds, verdict, metrics, report, and the command that serves."""
     console.print(_stage_table(record))
     if record.metrics:
-        console.print(_metric_line(record.metrics))
+        console.print(_metric_line(record))
     for line in [*record.leaderboard, *record.variants]:
         console.print(Text(line), soft_wrap=True)
     style = {"succeeded": "green" if record.deployed else "yellow", "failed": "red", "interrupted": "yellow"}[
@@ -163,9 +163,9 @@ def _stage_table(record: LocalRunRecord) -> Table:
     return table
 
 
-def _metric_line(metrics: dict[str, float]) -> Text:
-    headlines = dict.fromkeys(name for task in TASKS.values() for name in task.headline)
-    shown = [name for name in headlines if name in metrics] or sorted(metrics)[:6]
+def _metric_line(record: LocalRunRecord) -> Text:
+    metrics = record.metrics
+    shown = list_headlines(record.parameters, metrics) or sorted(metrics)[:6]
     shown += ["threshold"] if "threshold" in metrics and "threshold" not in shown else []
     return Text("test   ") + Text("  ".join(f"{name} {metrics[name]:.4f}" for name in shown), style="bold")
 

@@ -17,6 +17,7 @@ from components._core.files import read_json
 from components._core.report.number_format import show
 from components._core.suggestions import suggest
 from components._core.types.artifact_files import HYPERPARAMETERS
+from pipelines.local.headline_metrics import list_headlines
 from pipelines.local.workspace import PARAMETERS, RECORD, Workspace
 
 _STYLES = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
@@ -74,7 +75,7 @@ def print_runs(console: Console, runs: list[PastRun]) -> None:
         status = Text(record["status"], style=_STYLES[record["status"]])
         reused = str(sum(bool(stage.get("reused")) for stage in record["stages"]))
         version = f"{record['model_version']} (champion)" if record["deployed"] else record["model_version"]
-        table.add_row(run.name, status, f"{record['seconds']:.1f}", reused, version, _format_metrics(record["metrics"]))
+        table.add_row(run.name, status, f"{record['seconds']:.1f}", reused, version, _format_metric(record))
         lines.append([line for line in (_first_line(record["reason"]), _tuned_line(record)) if line])
     _print_with_lines(console, table, lines)
 
@@ -133,7 +134,9 @@ def _flatten(value: Any, place: str = "") -> dict[str, Any]:
 
 def _outcome(record: dict[str, Any]) -> dict[str, Any]:
     verdicts = {f"{stage['stage']} verdict": stage["verdict"] for stage in record["stages"]}
-    return {"status": record["status"], **verdicts, **record["metrics"]}
+    metrics = record["metrics"]
+    names = dict.fromkeys([*list_headlines(record.get("parameters", {}), metrics), *metrics])
+    return {"status": record["status"], **verdicts, **{name: metrics[name] for name in names}}
 
 
 def _seconds(record: dict[str, Any]) -> dict[str, Any]:
@@ -164,9 +167,11 @@ def _format_change(one: Any, other: Any) -> str:
     return f"{other - one:+.4f}" if numbers else ""
 
 
-def _format_metrics(metrics: dict[str, float]) -> str:
-    shown = [name for name in ("auc", "accuracy", "rmse") if name in metrics][:1]
-    return "  ".join(f"{name} {_format_number(metrics[name])}" for name in shown)
+def _format_metric(record: dict[str, Any]) -> str:
+    """Format the metric that decides."""
+    metrics: dict[str, float] = record["metrics"]
+    shown = list_headlines(record.get("parameters", {}), metrics)[:1]
+    return "".join(f"{name} {_format_number(metrics[name])}" for name in shown)
 
 
 def _format_number(value: float) -> str:

@@ -112,9 +112,15 @@ def make_record(
         approve=_approve_command(common, folder),
         **proposed,
         ablate=f"naru ablate {shlex.quote(str(folder))}" if proposed else "",
-        leaderboard=describe_leaderboard(Path(outputs.get("hyperparameters", ""))),
+        leaderboard=_leaderboard(outputs),
         variants=describe_variants(Path(outputs.get("evaluation", ""))),
     )
+
+
+def _leaderboard(outputs: dict[str, str]) -> list[str]:
+    """Describe the kinds of model that tune compared, or those that evaluate held beside the project's own."""
+    found = (describe_leaderboard(Path(outputs[name])) for name in ("hyperparameters", "evaluation") if name in outputs)
+    return next(filter(None, found), [])
 
 
 def _make_common_record(run: Path, project: Project, states: list[StageState], outputs: dict[str, str]) -> RunRecord:

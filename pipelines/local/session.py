@@ -16,10 +16,11 @@ from components._core.project.project_file import load_project
 from components._core.settings import LOCAL
 from components._core.system_errors import from_system
 from components._frameworks.model_rules import required_kinds
-from components._frameworks.project_rules import check_framework, check_servers, may_be_prepared
+from components._frameworks.project_rules import check_framework, check_servers, leave_out_unserved, may_be_prepared
 from components._frameworks.table import find_framework
 from components._frameworks.variant_rules import check_variant_servers
 from components._notices.channels import read_channels
+from components.deploy.targets.placement import check_log, describe_missing_gauges
 from components.deploy.targets.table import NONE
 from pipelines.local.progress import Progress, print_record
 from pipelines.local.project_places import check_folders
@@ -61,11 +62,17 @@ def run_session(
         from pipelines.cluster.server_placement import place_servers
         from pipelines.compile_target import Target
 
-        placement = place_servers(project, Target.from_environment())
+        placement, store = place_servers(project, Target.from_environment()), workspace.settings().store
+        check_log(project, placement, store)
+        if missing := describe_missing_gauges(project, placement, store):
+            _warn(missing)
         if may_be_prepared(project, framework) or not placement.onnx_image:
             check_servers(framework, placement.extras)
             for kind in required_kinds(project):
                 check_servers(find_framework(kind.framework), placement.extras, "tune.models")
+            project, left_out = leave_out_unserved(project, placement.extras)
+            if left_out:
+                _warn(left_out)
         check_variant_servers(project, framework, placement.extras)
     check_folders(workspace)
     data = absolute_data(workspace, project)

@@ -29,7 +29,9 @@ from components.watch.records import (
     open_records,
     read_history,
 )
+from components.watch.source_outages import find_ends
 from components.watch.state import State
+from components.watch.watcher import describe
 from pipelines.local.workspace import find_workspace
 
 _LARGEST_EVIDENCE = 1 << 30
@@ -68,14 +70,17 @@ def request_run(path: Path, name: str, evidence: str) -> str:
 
 
 def reset_breaker(path: Path) -> str:
-    """Record that triggered runs may start again; returns what was recorded, in a sentence."""
+    """Record that triggered runs may start again, and that sources are away at which nothing looks any more; returns what was recorded."""
     project = load_project(path)
     with find_workspace(path).settings_applied():
         log = _open_log(path, project)
-        if find_breaker(State(project.name, project.task, project.triggers, read_history(log))) is None:
-            return "the breaker is closed: nothing to reset"
-        line = append_record(log, Record("reset", _now(), why=f"by {who()}", decider=_decider("reset")))
-    return f"trigger {line.partition('-')[0]}  reset by {who()}: triggered runs start again"
+        state = State(project.name, project.task, project.triggers, read_history(log))
+        # where a project has no triggers left no watcher would say so
+        records = [replace(record, decider=_decider("reset")) for record in find_ends(state, datetime.now(UTC))]
+        if find_breaker(state) is not None:
+            records.append(Record("reset", _now(), why=f"by {who()}", decider=_decider("reset")))
+        lines = [describe(replace(record, line=append_record(log, record))) for record in records]
+    return "\n".join(lines) or "the breaker is closed: nothing to reset"
 
 
 def list_triggers(path: Path, everything: bool) -> tuple[list[list[str]], list[list[str]]]:

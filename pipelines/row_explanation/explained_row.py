@@ -22,7 +22,7 @@ from components.explain.row_explanation import RowExplanation, explain_one
 from pipelines.local.workspace import find_workspace
 from pipelines.row_explanation.answered_row import find_answered
 from pipelines.row_explanation.explained_model import ExplainedModel, open_model
-from pipelines.row_explanation.row_choice import ChosenRow, choose_row
+from pipelines.row_explanation.row_choice import ChosenRow, UnknownRowError, choose_row
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,29 @@ def explain_row(
         with open_model(path, "" if run else version or answered_by, run) as model:
             return _explain(model, row, transformed=transformed)
     with open_model(path, version, run) as model:
-        return _explain(model, choose_row(model, given, body), transformed=transformed)
+        chosen = _choose(path, model, given, body)
+        if isinstance(chosen, ChosenRow):
+            return _explain(model, chosen, transformed=transformed)
+    logged, answered_by = chosen
+    with open_model(path, "" if run else version or answered_by, run) as model:
+        return _explain(model, logged, transformed=transformed)
+
+
+def _choose(
+    path: Path, model: ExplainedModel, given: Sequence[str], body: Path | None
+) -> ChosenRow | tuple[ChosenRow, str]:
+    """Choose the row that the options name; an id that no row here has may be that of an answer, which comes with its version."""
+    try:
+        return choose_row(model, given, body)
+    except UnknownRowError as error:
+        if len(given) != 1 or "=" in given[0]:
+            raise
+        try:
+            return _answered(path, given[0])
+        except ConfigError as other:
+            remedy = f"{error.remedy}; or the id of an answer" if error.remedy else "or name the id of an answer"
+            message = f"{error.message}; {other.message}"
+            raise ConfigError(message, where=error.where, remedy=f"{remedy}: --request ID") from None
 
 
 def _answered(path: Path, request: str) -> tuple[ChosenRow, str]:

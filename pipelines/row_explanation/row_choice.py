@@ -27,6 +27,10 @@ _MOST_PLACES = 3
 _LARGEST_BODY = 16 * 2**20
 
 
+class UnknownRowError(ConfigError):
+    """No row here is the one that is named."""
+
+
 @dataclass(frozen=True)
 class ChosenRow:
     """One row, as a client would send it.
@@ -53,6 +57,7 @@ def choose_row(model: ExplainedModel, given: Sequence[str], body: Path | None) -
         body: File with a request's body; None: `given` names the row.
 
     Raises:
+        UnknownRowError: When no row here is the one that is named.
         ConfigError: When no row or several are named, or the file is not a request of one row.
         DataError: When the rows here have no column for a feature.
     """
@@ -63,7 +68,7 @@ def choose_row(model: ExplainedModel, given: Sequence[str], body: Path | None) -
         return ChosenRow(f"the row of {body}", _read_request(body, model.model.signature), None)
     if model.examples is None:
         remedy = "run the project here, or give the body of a request: --json-row FILE"
-        raise ConfigError("there are no rows here to choose from", where=_WHERE, remedy=remedy)
+        raise UnknownRowError("there are no rows here to choose from", where=_WHERE, remedy=remedy)
     columns = list(Manifest.load(model.examples).columns)
     if missing := model.missing_columns():
         message = f"the rows of run {model.examples_run} have no {', '.join(missing)}, which {model.title} takes"
@@ -93,7 +98,7 @@ def _conditions(given: Sequence[str], columns: list[str], model: ExplainedModel)
         return int(text)
     why = f"columns that may hold it: {', '.join(ids)}" if ids else "no column is an id by its name"
     remedy = "write COLUMN=VALUE, several times if need be, or the number of a row of the test split, from 0"
-    raise ConfigError(f"found {text!r}; {why}", where=_WHERE, remedy=remedy)
+    raise UnknownRowError(f"found {text!r}; {why}", where=_WHERE, remedy=remedy)
 
 
 def _split_condition(text: str, columns: list[str]) -> tuple[str, str] | None:
@@ -108,7 +113,7 @@ def _row_of_test(model: ExplainedModel, examples: Path, place: int) -> ChosenRow
     if not row.num_rows:
         total = row_count(examples, _TEST)
         message = f"there is no row {place} in the test split; it has rows 0 to {total - 1}"
-        raise ConfigError(message if total else "the test split has no rows", where=_WHERE)
+        raise UnknownRowError(message if total else "the test split has no rows", where=_WHERE)
     return _as_chosen(row, f"row {place} of the test split", model)
 
 
@@ -117,7 +122,7 @@ def _row_by_values(model: ExplainedModel, examples: Path, wanted: dict[str, str]
     found = [(split, place) for split in SPLITS for place in _places(examples, split, wanted)]
     if not found:
         message = f"no row has {text}; the rows are those of run {model.examples_run}"
-        raise ConfigError(message, where=_WHERE, remedy="look at the value, or give the row: --json-row FILE")
+        raise UnknownRowError(message, where=_WHERE, remedy="look at the value, or give the row: --json-row FILE")
     if len(found) > 1:
         places = "; ".join(f"{split} row {place}" for split, place in found[:_MOST_PLACES])
         more = f" and {len(found) - _MOST_PLACES:,} more" if len(found) > _MOST_PLACES else ""

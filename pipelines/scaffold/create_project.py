@@ -15,6 +15,7 @@ from components._core.errors import ConfigError, DataError
 from components._core.project.project_file import load_project
 from components._core.project.table_config import Csv
 from components._core.suggestions import listed
+from components._core.types.several_labels import SEVERAL_LABELS
 from components._data.formats.registry import open_format
 from components._frameworks.table import check_installed, find_framework
 from pipelines.scaffold.choices import AUTO, Choices, Kind
@@ -230,6 +231,9 @@ def _check_header(names: list[str], label: str, source: str) -> None:
 
 
 def _unknown_column(names: list[str], label: str) -> str:
+    several = [part.strip() for part in label.split(",")]
+    if len(several) > 1 and all(part in names for part in several):
+        return f"{label!r} are {len(several)} columns: {SEVERAL_LABELS}"
     lower = {name.lower(): name for name in names}
     close = [lower[name] for name in difflib.get_close_matches(label.lower(), lower, n=3)]
     if close:

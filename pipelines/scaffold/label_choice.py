@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from components._core.errors import ConfigError, DataError
+from components._core.types.several_labels import SEVERAL_LABELS, find_list
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import LabelProfile, Task
 from components._core.types.tasks.multiclass_classification import MOST_TEXTS
+from components._core.types.texts import shorten
 from pipelines.scaffold.table_profile import Column
 
 FEWEST_ROWS = 30
@@ -53,9 +55,12 @@ def decide_target(label: Column, task_name: str = "", positive: str = "") -> Tar
 
     Raises:
         DataError: When there are too few rows, or all labels are equal.
-        ConfigError: When the label is a text that differs in nearly every row, or does not fit the user's choice.
+        ConfigError: When the label is a text that differs in nearly every row, a list, or does not fit the user's choice.
     """
     _check_rows(label)
+    if nested := find_list(label.counts or label.values):
+        message = f"the label {label.name!r} has a list in each row, such as {shorten(nested)!r}"
+        raise ConfigError(message, where=label.name, remedy=SEVERAL_LABELS)
     profile = LabelProfile(label.rows, label.distinct, label.distinct_share, label.type.is_text, label.counts)
     if task_name:
         target = _named_target(TASKS[task_name], label, profile)

@@ -22,9 +22,9 @@ from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import LOG_LOSS
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import KindInput, find_kind
+from components._frameworks.objective import too_few_positives
 from components._frameworks.table import find_framework
 from components._frameworks.transformed_rows import TransformedRows, TransformedWriter
-from components.tune.objective import too_few_positives
 from pipelines.scaffold.choices import Kind
 from pipelines.scaffold.decisions import Decision
 from pipelines.scaffold.label_choice import Target

@@ -196,7 +196,8 @@ NOT_OURS = {
     "components/_core/project/monitor_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/table_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/split_config.py": {"ValueError"},
-    "components/_core/project/project_file.py": {"PydanticCustomError", "ValueError"},  # the same
+    "components/_core/project/project_file.py": {"ValueError"},  # the same
+    "components/_core/project/task_config.py": {"PydanticCustomError", "ValueError"},  # the same
     "components/_core/project/config_types.py": {"ValueError"},  # the same
     "components/_core/project/optimize_config.py": {"ValueError"},  # the same
     "components/_core/project/serving_config.py": {"ValueError"},  # the same
@@ -243,6 +244,7 @@ NOT_OURS = {
     "components/_core/project/model_config.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
     "components/_core/stage/user_code.py": {"ImportError"},  # reported as the person's code that does not import
+    "pipelines/row_explanation/row_choice.py": {"UnknownRowError"},  # a ConfigError; the request log may have the row
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command
     "pipelines/cli/monitor.py": {"Exit"},  # the same
     "pipelines/cli/serving.py": {"Exit"},  # the same

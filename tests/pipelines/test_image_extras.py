@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components._core import extras
 from components._core.errors import ConfigError
@@ -14,8 +15,9 @@ from components._core.project.project_file import Project
 from components._frameworks.project_rules import check_framework
 from pipelines.cluster.server_placement import all_placements
 from pipelines.compile_target import Target
+from pipelines.compiler import compile_project
 from pipelines.graphs.pipelines import TRAINING
-from pipelines.image_extras import check_image_extras
+from pipelines.image_extras import check_image_extras, leave_out_kinds
 
 BASE = {"name": "flights", "task": "regression", "label": "delay", "data": {"source": "t.csv"}}
 CSV, AVRO = {"source": "t.csv"}, {"source": "t.avro"}
@@ -105,12 +107,94 @@ def test_the_baselines_of_a_search_need_their_extra_in_stages_and_servers(models
     check(Target(extras=("sklearn",)), tune={"models": models})
 
 
+def test_baselines_need_their_extra_where_the_model_is_fitted_and_nowhere_else() -> None:
+    with pytest.raises(ConfigError, match=r"tune\.baselines needs the extra 'sklearn', which naru-stages is"):
+        check(Target(), tune={"baselines": "on"})
+    built = {"naru-stages": ("sklearn",), "naru-server": ()}
+    check(Target(digests=dict.fromkeys(built, DIGEST), built_extras=built), tune={"baselines": "on"})
+
+
 def test_a_kind_that_is_named_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "_is_installed", lambda name: True)
     searched: dict[str, Any] = {"code": {"framework": "auto"}, "tune": {"models": ["lightgbm"]}}
     with pytest.raises(ConfigError, match=r"the kind lightgbm of tune\.models needs the extra 'lightgbm'"):
         check(Target(extras=("sklearn",)), **searched)
     check(Target(extras=("sklearn", "lightgbm")), **searched)
+
+
+AUTO: dict[str, Any] = {"tune": {"models": "auto"}}
+SKLEARN_ONLY = {"naru-stages": ("sklearn",), "naru-server": ("sklearn",)}
+
+
+def test_kinds_that_the_images_lack_are_left_out_of_auto_and_named() -> None:
+    project = Project.model_validate({**BASE, **AUTO})
+    all_built = Target(extras=("sklearn", "lightgbm", "xgboost"))
+    assert leave_out_kinds(project, check_framework(project), all_built) == (project, "")
+    kept, said = leave_out_kinds(project, check_framework(project), Target(extras=("sklearn",)))
+    assert kept.tune.models == ["linear", "boosted", "extra_trees", "project"]
+    assert said.startswith(
+        "flights: tune.models: auto leaves out lightgbm and xgboost: naru-stages is not known to have their extras"
+    )
+    assert 'NARU_EXTRAS="lightgbm sklearn xgboost"' in said
+
+
+def test_a_kind_that_the_servers_alone_lack_is_left_out_where_they_need_its_extra() -> None:
+    """Behind a preprocessing_fn the server needs the extra; a model of raw columns is served from the image of ONNX."""
+    built = {"naru-stages": ("sklearn", "lightgbm", "xgboost"), "naru-server": ("sklearn", "xgboost")}
+    target = Target(digests=dict.fromkeys([*built, "naru-server-onnx"], DIGEST), built_extras=built)
+    prepared = Project.model_validate({**BASE, **AUTO})
+    kept, said = leave_out_kinds(prepared, check_framework(prepared), target)
+    assert kept.tune.models == ["linear", "boosted", "xgboost", "extra_trees", "project"]
+    assert "leaves out lightgbm: naru-server is not known to have its extra" in said
+    raw = Project.model_validate({**BASE, **AUTO, "code": {"framework": "auto"}})
+    assert leave_out_kinds(raw, check_framework(raw), target) == (raw, "")
+
+
+def test_a_kind_whose_space_the_project_gives_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda name: True)
+    spaces = {"tune": {"models": "auto", "spaces": {"lightgbm": {"num_leaves": {"choices": [7, 15]}}}}}
+    with pytest.raises(ConfigError, match=r"the kind lightgbm of tune\.models needs the extra 'lightgbm'"):
+        check(Target(extras=("sklearn",)), **spaces)
+
+
+def test_what_is_compiled_searches_over_the_kinds_that_are_left_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "project.yaml").write_text(
+        "name: flights\ntask: regression\nlabel: delay\ndata: {source: 's3://b/t.csv'}\ncode: {framework: auto}\n"
+    )
+    target = Target(digests=dict.fromkeys(SKLEARN_ONLY, DIGEST), built_extras=SKLEARN_ONLY)
+    spec, *_ = compile_project(tmp_path, tmp_path / "build", {}, target)
+    parameters = next(yaml.safe_load_all(spec.read_text()))["root"]["inputDefinitions"]["parameters"]
+    searched = Project.model_validate_json(parameters["project"]["defaultValue"])
+    assert searched.tune.models == ["linear", "boosted", "extra_trees"]
+    [said] = target.remarks()
+    assert "leaves out lightgbm and xgboost" in said
+
+
+def test_a_log_in_google_cloud_storage_needs_servers_with_the_extra_and_gauges_too(tmp_path: Path) -> None:
+    (tmp_path / "project.yaml").write_text(
+        "name: flights\ntask: regression\nlabel: delay\ndata: {source: 's3://b/t.csv'}\ncode: {framework: auto}\n"
+    )
+    all_stages = {"naru-stages": ("sklearn", "lightgbm", "xgboost", "gcs"), "naru-light": ("gcs",)}
+
+    def compiled(name: str, log: dict[str, str], **servers: tuple[str, ...]) -> list[str]:
+        built = {**all_stages, **{f"naru-{server.replace('_', '-')}": extras for server, extras in servers.items()}}
+        target = Target(digests=dict.fromkeys(built, DIGEST), built_extras=built)
+        compile_project(tmp_path, tmp_path / name, {"serve.request_log": log}, target)
+        return target.remarks()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NARU_STORE", "gs://naru")
+        both = {"server": ("sklearn", "lightgbm", "xgboost", "gcs"), "server_onnx": ("gcs",)}
+        assert compiled("both", {}, **both) == []
+        with pytest.raises(
+            ConfigError, match="not known to have the extra 'gcs', which the log gs://naru/flights/requests"
+        ):
+            compiled("one", {}, **{**both, "server_onnx": ()})
+        [said] = compiled("elsewhere", {"uri": "s3://logs/flights"}, **{**both, "server": both["server"][:-1]})
+        assert said.startswith(
+            "flights: the servers show no gauges of monitor and triggers: they do not reach gs://naru"
+        )
+        assert compiled("no servers", {}) == []
 
 
 def test_a_profile_moves_the_need_to_its_images() -> None:

@@ -251,6 +251,32 @@ def test_an_answer_that_is_not_in_the_log_not_whole_or_not_alone_is_refused(flow
         explain(flown, "3", request="twice")
 
 
+def test_an_id_that_no_row_here_has_may_be_that_of_an_answer(ordered: Path, explain: Explain) -> None:
+    log_answer(ordered, "late-77")
+    found = explain(ordered, "late-77:1", transformed=True)
+    assert found.row.title.startswith("row 1 of request late-77") and found.values["carrier"] == "AA"
+    assert found.row.answered is not None
+    assert explain(ordered, "train-5").row.answered is None, "a row here is found first"
+    with pytest.raises(
+        ConfigError, match=r"no row has order_id=gone.*; the request log has no answer with the id"
+    ) as no:
+        explain(ordered, "gone")
+    assert "--request ID" in no.value.remedy
+    for named, message in (
+        ("order_id=late-77", "no row has order_id=late-77"),
+        ("test-58", "2 rows have order_id=test-58"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            explain(ordered, named)
+        assert message in refused.value.message and "request log" not in refused.value.message
+
+
+def test_an_answer_is_found_where_there_are_no_rows_here(champion: Path, explain: Explain, examples: Path) -> None:
+    add_run(champion, "run", examples=examples)
+    log_answer(champion, "late-77")
+    assert explain(champion, "late-77").row.title.startswith("row 0 of request late-77")
+
+
 def test_a_project_without_a_model_says_how_to_get_one(project: Path, explain: Explain) -> None:
     with pytest.raises(ConfigError, match="has no model to explain yet") as caught:
         explain(project, "1")

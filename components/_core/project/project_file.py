@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from components._core.errors import ConfigError
 from components._core.project.code_config import Code
@@ -25,6 +24,7 @@ from components._core.project.live_test_config import check_live_test
 from components._core.project.model_config import ImportedModel
 from components._core.project.monitor_config import Monitor
 from components._core.project.serving_config import Serve
+from components._core.project.task_config import check_label, check_task, list_tasks
 from components._core.project.train_config import Train
 from components._core.project.transform_config import Transform
 from components._core.project.trigger_config import Triggers
@@ -42,20 +42,6 @@ LARGEST_FILE = 1 << 20
 """Bytes of a project file."""
 
 
-def _check_task(value: Any) -> Any:
-    """Refuse a task that is not in the table, with pydantic's message for a value that is not in a list."""
-    if not isinstance(value, str) or value not in TASKS:
-        raise PydanticCustomError(
-            "literal_error", "Input should be {expected}", {"expected": list_alternatives([*map(repr, TASKS)])}
-        )
-    return value
-
-
-def _list_tasks(schema: dict[str, Any]) -> None:
-    """Name the tasks in the JSON Schema."""
-    schema["enum"] = [*TASKS]
-
-
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
@@ -70,9 +56,9 @@ class Project(Section):
         ),
     ]
     task: Annotated[
-        str, BeforeValidator(_check_task), Field(description="What is predicted.", json_schema_extra=_list_tasks)
+        str, BeforeValidator(check_task), Field(description="What is predicted.", json_schema_extra=list_tasks)
     ]
-    label: Annotated[str, Field(min_length=1, description="The column to predict.")]
+    label: Annotated[str, BeforeValidator(check_label), Field(min_length=1, description="The column to predict.")]
     positive: Annotated[
         str | int | None,
         Field(description="Binary only: the label value that counts as positive; default: the greater one."),

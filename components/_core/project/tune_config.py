@@ -59,11 +59,16 @@ def _check_models(value: Any) -> Any:
     return value
 
 
+def _switch(value: Any) -> Any:
+    """Take a truth value for on and off, which YAML 1.1 reads as one."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
 class Tune(Section):
     """The search for a model: its hyperparameters, and with `models` its kind."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"models", "minutes", "prefer", "spaces", "workers", "warm_start", "ensemble", "folds"}
+        {"models", "minutes", "prefer", "spaces", "workers", "warm_start", "ensemble", "folds", "baselines"}
     )
 
     trials: Annotated[
@@ -129,6 +134,14 @@ class Tune(Section):
             "the eval rows. Absent: 5 below 10,000 train rows that were split at random, without a model of the project's own; else 0.",
         ),
     ] = None
+    baselines: Annotated[
+        Literal["on", "off"],
+        BeforeValidator(_switch),
+        Field(
+            description="Without `models`: `on` fits a linear model and boosted trees on at most 50,000 training rows beside the project's own model, "
+            "and evaluate shows by how much it is better. Needs the extra sklearn. A search with `models` always has them."
+        ),
+    ] = "off"
     spaces: Annotated[
         dict[str, dict[str, Space]],
         Field(description="With `models`: other ranges than Naru's for hyperparameters of a kind, by kind and name."),
@@ -140,6 +153,12 @@ class Tune(Section):
             raise ValueError(
                 "trials need a space: name at least one hyperparameter under tune.space, or kinds in tune.models"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_search_has_its_baselines(self) -> Tune:
+        if self.models is not None and self.baselines == "on":
+            raise ValueError("baselines: a search over models always has them; remove it")
         return self
 
     @field_validator("ensemble")

@@ -51,7 +51,12 @@ def write_page(page: Page, path: Path) -> None:
 
 
 def write_report(
-    title: str, pages: list[Page], stages: list[dict[str, Any]], facts: dict[str, Cell], path: Path
+    title: str,
+    pages: list[Page],
+    stages: list[dict[str, Any]],
+    facts: dict[str, Cell],
+    path: Path,
+    primary: str = "",
 ) -> None:
     """Write the pages of a run as one report file.
 
@@ -62,6 +67,7 @@ def write_report(
             work_seconds, metric_*. Those without a stage are left out.
         facts: The few values shown first.
         path: Path of the report file.
+        primary: Name of the metric that decides, which is listed before a stage's others.
     """
     sections = [_section(page, anchor) for page, anchor in zip(pages, _anchors(pages), strict=True)]
     ran = [stage for stage in stages if stage.get("stage")]
@@ -77,7 +83,7 @@ def write_report(
             unjudged=_checks_with_status(sections, {"no_baseline"}),
             checks_total=sum(len(rows) for section in sections for rows in section["check_rows"]),
             stages=_stage_rows(ran),
-            metrics=_metric_rows(ran),
+            metrics=_metric_rows(ran, primary),
         )
     )
     write_text(path, _writable(html))
@@ -257,11 +263,11 @@ def _seconds(stage: dict[str, Any], name: str) -> float:
     return max(float(value), 0.0) if is_number(value) and math.isfinite(value) else 0.0
 
 
-def _metric_rows(stages: list[dict[str, Any]]) -> dict[str, Any]:
+def _metric_rows(stages: list[dict[str, Any]], primary: str) -> dict[str, Any]:
     rows: list[list[Cell]] = [
         [str(stage["stage"]), name.removeprefix(METRIC), value]
         for stage in stages
-        for name, value in sorted(stage.items())
+        for name, value in sorted(stage.items(), key=lambda found: (found[0] != METRIC + primary, found[0]))
         if name.startswith(METRIC)
     ]
     return _table(["Stage", "Metric", "Value"], rows) if rows else {}

@@ -36,6 +36,9 @@ DIGESTS = "sha256.json"
 HISTORY = "history.json"
 # and the environment that the model was trained in
 ENVIRONMENT = "environment.json"
+# and, with tune.baselines, the scores of simpler models on eval rows, and what was not fitted
+BASELINE_SCORES = "baselines.npz"
+BASELINE_NOTES = "baselines.json"
 # evaluation: times, kept apart from the outcome and the page, which are the same whenever the inputs are
 LATENCY = "latency.json"
 # and test rows with the model's answers; a registered version keeps them beside its model

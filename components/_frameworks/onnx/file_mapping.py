@@ -11,6 +11,7 @@ from components._core.errors import ModelError
 from components._frameworks.contract import Arrays
 from components._frameworks.onnx.input_columns import InputColumns
 from components._frameworks.onnx.model_file import FileInput, ModelFile
+from components._frameworks.onnx.remedies import write_fields
 from components._frameworks.onnx.score_output import ScoreOutput
 from components._frameworks.onnx_models.activations import sigmoid, softmax
 from components._frameworks.onnx_models.onnx_model import reason_of
@@ -87,7 +88,7 @@ def _call(file: ModelFile, output: ScoreOutput, fed: dict[str, NDArray[np.generi
         raise ModelError(
             message,
             where=file.name,
-            remedy="name another output (model.outputs.scores), or export it with one score per row",
+            remedy=f"export it with one score per row, or name another output: {write_fields({'model.outputs.scores': 'OUTPUT'})}",
         )
     return scores.reshape(rows, output.width)
 

@@ -11,6 +11,7 @@ from components._core.project.model_config import ImportedModel
 from components._core.suggestions import listed, suggest
 from components._core.types.feature_types import FEATURE_TYPES
 from components._frameworks.onnx.model_file import FileInput, ModelFile
+from components._frameworks.onnx.remedies import correct_field, write_fields
 from components._frameworks.transformed_rows import Column
 
 WHOLE = ("int64", "int32", "bool")
@@ -86,7 +87,7 @@ def _check_names(file: ModelFile, columns: Mapping[str, Column], imported: Impor
     for name, named in imported.inputs.items():
         if name not in inputs:
             message = f"{file.name} has no input {name!r}; {suggest(name, inputs)}"
-            raise ConfigError(message, where=_INPUTS_KEY, remedy="correct project.yaml")
+            raise ConfigError(message, where=_INPUTS_KEY, remedy=correct_field(f"{_INPUTS_KEY}.{name}"))
         for column in [named] if isinstance(named, str) else named:
             if column not in columns:
                 raise _unknown(column, columns, f"{_INPUTS_KEY}.{name}")
@@ -110,7 +111,7 @@ def _check_names(file: ModelFile, columns: Mapping[str, Column], imported: Impor
 def _unknown(name: str, columns: Mapping[str, Column], where: str) -> ConfigError:
     message = f"there is no column {name!r} that the model may take; {suggest(name, [*columns])}"
     return ConfigError(
-        message, where=where, remedy="correct project.yaml; the label and data.exclude are not given to a model"
+        message, where=where, remedy=f"{correct_field(where)}; the label and data.exclude are not given to a model"
     )
 
 
@@ -144,17 +145,17 @@ def _not_found(
     file: ModelFile, lacking: Sequence[FileInput], columns: Sequence[Column], found: Mapping[str, Sequence[Column]]
 ) -> ConfigError:
     taken = {column.name for part in found.values() for column in part}
-    lines, wanted = [], []
+    lines: list[str] = []
+    wanted: dict[str, str] = {}
     for each in lacking:
         left = [column.name for column in columns if column.name not in taken and _fits(each, column)]
         there = f"{len(left)} such columns are left ({listed(left)})" if left else "no such column is left"
         lines.append(f"input {each.name!r} takes {each.describe()} of each row; {there}")
         width = 2 if each.width is None else each.width
         shown = ["COLUMN"] * min(width, 4) + (["..."] if width > 4 else [])
-        wanted.append(f"{each.name}: {'COLUMN' if each.width == 1 else '[' + ', '.join(shown) + ']'}")
+        wanted[f"{_INPUTS_KEY}.{each.name}"] = "COLUMN" if each.width == 1 else f"[{', '.join(shown)}]"
     message = f"the columns of {file.name} cannot be found: {'; '.join(lines)}"
-    remedy = f"write in project.yaml, in the order of training: model: {{inputs: {{{', '.join(wanted)}}}}}"
-    return ConfigError(message, where=_INPUTS_KEY, remedy=remedy)
+    return ConfigError(message, where=_INPUTS_KEY, remedy=write_fields(wanted, ", in the order of training"))
 
 
 def _check_input(each: FileInput, columns: Sequence[Column], missing: Mapping[str, float]) -> None:
@@ -163,14 +164,17 @@ def _check_input(each: FileInput, columns: Sequence[Column], missing: Mapping[st
     if each.width is not None and width != each.width:
         message = f"the input takes {each.describe()} of a row, and {listed([column.name for column in columns])} "
         message += "has 1" if width == 1 else f"have {width}"
-        raise ConfigError(message, where=where, remedy="name the columns that the model was trained on, in their order")
+        remedy = f"name the columns that the model was trained on, in their order: {correct_field(where)}"
+        raise ConfigError(message, where=where, remedy=remedy)
     for column in columns:
         if not _fits(each, column):
             kinds = ("texts", "numbers") if each.is_text else ("numbers", "texts")
             message = f"the input takes {kinds[0]}, and the column {column.name!r} holds {kinds[1]}"
-            raise ConfigError(message, where=where, remedy="name another column, or convert it in a preprocessing_fn")
+            remedy = f"name another column ({correct_field(where)}), or convert it in a preprocessing_fn"
+            raise ConfigError(message, where=where, remedy=remedy)
         is_real = FEATURE_TYPES[column.dtype].is_real
         if each.kind in WHOLE and is_real and column.name not in missing:
             message = f"the input takes whole numbers ({each.kind}), and the column {column.name!r} has real numbers or missing values"
-            remedy = f"say what a missing value becomes, as in {_MISSING_KEY}: {{{column.name}: 0}}, or convert it in a preprocessing_fn"
+            becomes = write_fields({f"{_MISSING_KEY}.{column.name}": "0"})
+            remedy = f"say what a missing value becomes, or convert it in a preprocessing_fn; for 0 {becomes}"
             raise ConfigError(message, where=where, remedy=remedy)

@@ -14,6 +14,7 @@ from components._core.project.model_config import ImportedModel
 from components._core.suggestions import list_alternatives, listed, suggest
 from components._core.types.tasks.contract import Task
 from components._frameworks.onnx.model_file import FileOutput, ModelFile
+from components._frameworks.onnx.remedies import correct_field, write_fields
 
 _PROBABILITIES = ("probabilities", "output_probability", "probability", "probs", "output_probabilities")
 """Names that the usual converters give to probabilities beside other outputs."""
@@ -71,9 +72,8 @@ def find_scores(file: ModelFile, imported: ImportedModel, task: Task, classes: S
         wanted = list_alternatives([str(each) for each in allowed])
         of = f"the label has the classes {listed(list(classes))}" if classes else f"a {task.name} has one value"
         message = f"its output {output.name!r} has {width} {'value' if width == 1 else 'values'} per row; must be {wanted}: {of}"
-        raise ModelError(
-            message, where=file.name, remedy=f"name another output ({_SCORES_KEY}), or export a model of this label"
-        )
+        remedy = f"export a model of this label, or name another output: {write_fields({_SCORES_KEY: 'OUTPUT'})}"
+        raise ModelError(message, where=file.name, remedy=remedy)
     return ScoreOutput(
         output.name, tensor, output.is_map, output.kind, width, known if len(known) in (width, 2) else ()
     )
@@ -90,11 +90,12 @@ def _choose(file: ModelFile, named: str, task: Task) -> FileOutput:
     if named:
         if named not in by_name:
             message = f"{file.name} has no output {named!r}; {suggest(named, [*by_name])}"
-            raise ConfigError(message, where=_SCORES_KEY, remedy="correct project.yaml")
+            raise ConfigError(message, where=_SCORES_KEY, remedy=correct_field(_SCORES_KEY))
         if not by_name[named].is_real:
             kind = by_name[named].kind or "no tensor"
             message = f"the output {named!r} of {file.name} is {kind}, and scores are real numbers"
-            raise ConfigError(message, where=_SCORES_KEY, remedy=f"name another output: {listed([*by_name])}")
+            remedy = f"name another output of {listed([*by_name])}: {correct_field(_SCORES_KEY)}"
+            raise ConfigError(message, where=_SCORES_KEY, remedy=remedy)
         return by_name[named]
     found = [output for output in file.outputs if output.is_real]
     usual = [output for output in found if output.name.lower() in _PROBABILITIES]
@@ -107,9 +108,7 @@ def _choose(file: ModelFile, named: str, task: Task) -> FileOutput:
         raise ModelError(message, where=file.name, remedy=f"export the model with its {what}, not with labels alone")
     if len(found) > 1:
         message = f"several outputs of {file.name} may be the scores: {listed([output.name for output in found])}"
-        raise ConfigError(
-            message, where=_SCORES_KEY, remedy=f"write in project.yaml: model: {{outputs: {{scores: {found[0].name}}}}}"
-        )
+        raise ConfigError(message, where=_SCORES_KEY, remedy=write_fields({_SCORES_KEY: found[0].name}))
     return found[0]
 
 
@@ -173,7 +172,9 @@ def order_classes(
     if found and {*found} == {*classes}:
         if {*output.classes} == {*found} and output.classes != found:
             message = f"found {listed(named)}, and {file} has them in the order {listed(output.classes)}"
-            raise ConfigError(message, where=_CLASSES_KEY, remedy="remove it: the file knows the order of its classes")
+            raise ConfigError(
+                message, where=_CLASSES_KEY, remedy="leave it out: the file knows the order of its classes"
+            )
         return found, ""
     listed_classes = ", ".join(classes)
     is_numbered = found == tuple(map(str, range(len(classes))))
@@ -183,5 +184,5 @@ def order_classes(
             classes
         ), f"{file} {what}: assumed in the order {listed_classes}; correct {_CLASSES_KEY} if that is wrong"
     message = f"{file} has the classes {listed(found)}" if not named else f"found {listed(found)}"
-    remedy = f"write in project.yaml: model: {{outputs: {{classes: [{listed_classes}]}}}}, in the order of the output {output.name!r}"
+    remedy = write_fields({_CLASSES_KEY: f"[{listed_classes}]"}, f", in the order of the output {output.name!r}")
     raise ConfigError(f"{message}, and the label has {listed(list(classes))}", where=where, remedy=remedy)

@@ -132,6 +132,8 @@ class SklearnModel(TrainableModel):
         judged, judged_labels = self._held_out[known], held_out_labels[known]
         if len(before.steps):
             rows, judged = before.fit_transform(self._train, labels), before.transform(judged)
+            # with `memory` scikit-learn fits copies, which the slice alone has
+            self._pipeline.steps[:-1] = before.steps
         else:
             rows = self._train
         stopping.fit(

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from components._core.errors import ConfigError
+from components._core.extras import build_command
 from components._core.project.project_file import Project
+from components._core.request_log.location import log_uri
 
 PLACEMENTS = "NARU_SERVING_PLACEMENTS"
 """Environment variable of the deploy stage with the placements by protocol and pool, written when the pipeline is compiled."""
@@ -41,6 +43,7 @@ class Placement:
         extras: The extras of frameworks that the image was built with.
         account: Service account of the servers, whose cloud identity opens the store; empty: the namespace's default, and keys.
         store: Object store of the runs, as servers reach it; holds the request log unless the project names another URI.
+        reaches_google: Whether the images of the servers have the client of Google Cloud Storage.
     """
 
     image: str = IMAGES["v2"]
@@ -53,10 +56,46 @@ class Placement:
     extras: tuple[str, ...] = ()
     account: str = ""
     store: str = ""
+    reaches_google: bool = False
+
+    def reaches(self, uri: str) -> bool:
+        """Return whether the servers can read and write in a store, for their request log and gauges."""
+        return uri.startswith("s3://") or (self.reaches_google and uri.startswith("gs://"))
 
     def image_for(self, *, needs_tensorflow: bool) -> str:
         """Full name of the image that serves a model."""
         return self.image if needs_tensorflow or not self.onnx_image else self.onnx_image
+
+
+def check_log(project: Project, placement: Placement, store: str) -> None:
+    """Refuse a request log that the servers on a cluster cannot write.
+
+    Args:
+        project: The project.
+        placement: Where they run, and from which images.
+        store: Object store of the runs.
+
+    Raises:
+        ConfigError: With what the log needs.
+    """
+    log = project.serve.request_log
+    uri = log_uri(log, store, project.name)
+    if log is None or not uri.startswith("gs://") or placement.reaches(uri):
+        return
+    if project.serve.protocol not in ONNX_IMAGES:
+        message = f"the servers of protocol {project.serve.protocol!r} write to S3 only, and the log is {uri}"
+        remedy = "set serve.protocol: v2, name a place in S3 with serve.request_log.uri, or leave the log out"
+    else:
+        message = f"the servers' images are not known to have the extra 'gcs', which the log {uri} needs"
+        remedy = f"{build_command([*placement.extras, 'gcs'])}; or name a place in S3 with serve.request_log.uri; or leave it out"
+    raise ConfigError(message, where="serve.request_log", remedy=remedy)
+
+
+def describe_missing_gauges(project: Project, placement: Placement, store: str) -> str:
+    """Say that the servers show no gauges of monitor and triggers, whose results are in a store that they do not reach; empty: they do."""
+    if project.serve.request_log is None or not store.startswith("gs://") or placement.reaches(store):
+        return ""
+    return f"the servers show no gauges of monitor and triggers: they do not reach {store} (docs/monitoring.md, At Prometheus)"
 
 
 def name_of_image(image: str) -> str:

@@ -73,6 +73,16 @@ def test_a_good_model_without_a_champion_passes_and_says_that_nothing_was_compar
     assert "Latency in process" in html and "Slices by carrier" in html
 
 
+def test_the_metric_that_decides_stands_first_on_the_page_and_among_the_numbers(judged: Judge, tmp_path: Path) -> None:
+    found = judged(tiny_project(metric="log_loss"))
+    assert next(iter(found.outcome.metrics)) == "log_loss"
+    page = Page.load(tmp_path / "evaluation")
+    (facts,) = [block.content for block in page.blocks if block.kind == "facts"]
+    assert next(iter(facts)) == "Log loss" and "accuracy" in facts
+    (table,) = [block for block in page.blocks if block.title == "Metrics"]
+    assert [row[0] for row in table.content["rows"]][:2] == ["Log loss", "AUC"]
+
+
 SAME = (OUTCOME, PAGE, SAMPLE, COMPARED, MANIFEST, REQUEST, REFERENCE, MONITORING_REFERENCE)
 
 

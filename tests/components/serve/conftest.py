@@ -90,11 +90,12 @@ def monitored(folder: Path) -> Path:
 
 
 def triggered(store: Path) -> Path:
-    """The folder of a log of triggers, of which one started a run that failed."""
+    """The folder of a log of triggers, of which one started a run that failed, and cannot read its source since."""
     at, log = format_time(datetime.now(UTC)), open_records(str(store), "tiny")
     cause = Cause("key", "new_data", "data", "new or changed: 12")
     decision = append_record(log, Record("claimed", at, (cause,)))
     append_record(log, Record("ended", at, decision=decision, verdict="failed"))
+    append_record(log, Record("held", at, (Cause("away", "new_data", "data", "no file"),), "source", "no file"))
     return store / "tiny" / "triggers"
 
 

@@ -80,6 +80,7 @@ def test_a_label_of_the_task_is_kept(task: str, classes: tuple[str, ...] | None,
         ("multiclass_classification", "\x00", "wrong_type: the label must be a class"),
         ("multiclass_classification", "late\n", "wrong_type: the label must be a class"),
         ("multiclass_classification", "late\u200b", "wrong_type: the label must be a class"),
+        ("multiclass_classification", "la\u200dte", "wrong_type: the label must be a class"),
         # the place in a list of classes, as argmax gives it, would become a class of its own
         ("multiclass_classification", 1, "wrong_type: the label must be a class, found 1; allowed: 'early'"),
         ("multiclass_classification", 1.5, "wrong_type: the label must be a class, found 1.5"),
@@ -99,6 +100,21 @@ def test_a_label_of_the_task_is_kept(task: str, classes: tuple[str, ...] | None,
 )
 def test_another_label_is_refused_with_what_is_allowed(task: str, label: object, code: str) -> None:
     assert refused(rules(task), {"id": "a", "label": label}).startswith(code)
+
+
+FAMILY, GOES = "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u0645\u06cc\u200c\u0634\u0648\u062f"
+
+
+def test_a_new_class_of_emoji_or_of_a_script_with_joiners_is_a_label() -> None:
+    for label in (FAMILY, GOES):
+        assert read(rules("multiclass_classification"), {"id": "a", "label": label}) == [("a", 0, label)]
+
+
+def test_a_class_that_differs_in_joiners_only_is_refused_with_the_one_that_is_known() -> None:
+    given = rules("multiclass_classification", (GOES, "yes", "no"))
+    assert read(given, {"id": "a", "label": GOES}) == [("a", 0, GOES)]
+    said = refused(given, {"id": "a", "label": GOES.replace("\u200c", "")})
+    assert said.startswith("wrong_type: the label") and "in joiners only; send" in said
 
 
 def test_a_class_with_a_line_break_and_two_classes_that_differ_in_case_are_labels() -> None:

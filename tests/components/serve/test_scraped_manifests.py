@@ -155,6 +155,11 @@ def test_alarms_of_an_old_result_do_not_alert_and_its_age_does() -> None:
         assert f"and on (namespace, pod) naru_monitor_window_age_seconds < {stale}" in by_name[name]
 
 
+def test_the_alert_of_a_source_that_is_away_goes_by_what_holds_and_not_by_the_age_of_a_record() -> None:
+    (expression,) = [rule["expr"] for rule in rules() if rule["alert"] == "NaruTriggerCannotRead"]
+    assert expression == "max by (namespace, naru_project, trigger) (naru_trigger_source_unreadable) == 1"
+
+
 def test_each_panel_of_the_dashboard_shows_metrics_and_labels_that_a_server_exposes(
     exposed: dict[str, set[str]],
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,11 +17,15 @@ from components._core.store.store_addresses import triggers_folder
 from components.serve import trigger_gauges
 from components.serve.prometheus_metrics import Metrics
 from components.serve.trigger_gauges import MOST_RECORDS, MOST_SERIES, TriggerGauges
-from components.watch.records import Cause, Record, append_record, format_time, open_records
+from components.watch.decide import decide
+from components.watch.records import Cause, Record, append_record, format_time, open_records, read_history
+from components.watch.state import SpanSet
+from tests.components.watch.made import made_state, spans
 
 Found = dict[str, dict[tuple[str, str, str, str], float]]
 NOW = datetime.now(UTC)
 DATA, WORSE = ("data", "new_data"), ("worse", "performance")
+DATA_TRIGGER = {"name": "data", "new_data": {"settle": "0s"}}
 
 
 class Log:
@@ -126,6 +131,36 @@ def test_the_breaker_is_open_until_it_is_reset_a_version_is_promoted_or_a_trigge
     assert alone(log.shown(), "breaker_open") == 1, "a demand passes an open breaker"
     closes(log)
     assert alone(log.shown(), "breaker_open") == 0
+
+
+def test_a_source_is_away_until_a_record_says_otherwise_however_long_ago_it_was_found_so(log: Log) -> None:
+    log.write("held", DATA, hours=400, reason="source")
+    log.write("held", ("other", "new_data"), hours=300, reason="source")
+    log.write("held", ("third", "new_data"), hours=200, reason="source")
+    log.write("held", ("other", "new_data"), hours=100, reason="quiet")
+    log.write("seen", ("third", "new_data"), hours=90, reason="first look")
+    away = ("data", "", "", ""), ("other", "", "", ""), ("third", "", "", "")
+    assert log.shown()["naru_trigger_source_unreadable"] == dict.fromkeys(away, 1)
+    log.write("seen", DATA, reason="readable")
+    log.write("seen", ("other", "new_data"), reason="unwatched")
+    log.write("claimed", ("third", "new_data"), WORSE)
+    assert log.shown()["naru_trigger_source_unreadable"] == dict.fromkeys(away, 0)
+    log.write("held", DATA, reason="source")
+    assert log.shown()["naru_trigger_source_unreadable"] == {away[0]: 1, away[1]: 0, away[2]: 0}
+
+
+def test_the_gauge_of_a_source_follows_what_the_decisions_record(log: Log) -> None:
+    state, away = made_state([DATA_TRIGGER]), replace(spans(), error="no file matches")
+
+    def look(hours: float, sources: SpanSet) -> float:
+        seen = replace(state, history=read_history(log.log), sources={"data": sources})
+        for record in decide(seen, NOW + timedelta(hours=hours)):
+            append_record(log.log, record)
+        return log.shown()["naru_trigger_source_unreadable"]["data", "", "", ""]
+
+    assert [look(hour, away) for hour in (0, 5, 200)] == [1, 1, 1]
+    assert look(201, spans("1")) == 0
+    assert look(202, away) == 1
 
 
 def test_the_end_of_a_run_has_the_triggers_of_a_decision_that_is_older_than_all_that_is_looked_at(

@@ -16,11 +16,11 @@ from components._core.setting_names import STORE
 from components._core.types.tasks import TASKS
 from components._core.types.tasks.metric import AUC
 from components._frameworks.model_kinds import OWN_CODE
+from components._frameworks.objective import Objective
 from components.tune import earlier_trials
 from components.tune.candidates import Candidate
 from components.tune.earlier_trials import EarlierTrials
 from components.tune.kind_search import KNOWN, SEARCHED, Attempt, Search, Studied
-from components.tune.objective import Objective
 
 pytest.importorskip("sklearn")
 from tests.components.small_penguins import make_penguins

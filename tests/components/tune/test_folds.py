@@ -17,12 +17,12 @@ from components._core.setting_names import STORE
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import FEW_ROWS, KindInput, find_kind
+from components._frameworks.objective import read_labels
 from components._frameworks.table import find_framework
 from components._frameworks.transformed_rows import TransformedRows, TransformedWriter, transformed_file
 from components.tune import search_kinds
 from components.tune.candidates import Fitter, list_candidates
 from components.tune.folds import USUAL_FOLDS, assign_folds, choose_folds, make_parts
-from components.tune.objective import read_labels
 from components.tune.tune import tune_hyperparameters
 from tests.components.small_penguins import Penguins, make_penguins
 

@@ -19,6 +19,7 @@ from components._core.setting_names import STORE
 from components._core.types.tasks import TASKS
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import KindInput, find_kind, known_kinds
+from components._frameworks.objective import Objective
 from components._frameworks.table import find_framework, load_model
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.train import train_model
@@ -26,7 +27,6 @@ from components.tune import candidates
 from components.tune.candidates import Candidate
 from components.tune.kind_search import Attempt
 from components.tune.leaderboard import pick
-from components.tune.objective import Objective
 from components.tune.tune import tune_hyperparameters
 from tests.components.small_flights import EXAMPLE, Small
 from tests.components.small_penguins import Penguins, make_penguins

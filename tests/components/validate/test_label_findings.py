@@ -38,6 +38,19 @@ def test_a_regression_needs_numbers(project):
     assert _messages(of, kind="float32") == {}
 
 
+@pytest.mark.parametrize("number", [2, 1_500])
+def test_a_label_of_lists_is_reported_with_what_is_done_instead(project, number):
+    lists = {f'["a", "b{each}"]': 20 for each in range(number)}
+    message = _messages(project(task="multiclass_classification"), kind="string", train=lists)["label_values"]
+    assert """has a list in each training row, such as '["a", "b0"]'""" in message
+    assert "make a project for each over the same table" in message
+
+
+def test_a_label_of_which_some_values_have_brackets_is_good(project):
+    train = {"[a]": 50, "[1]": 50, "b": 20}
+    assert _messages(project(task="multiclass_classification"), kind="string", train=train) == {}
+
+
 def test_classes_that_are_rare_or_only_outside_train_are_reported(project):
     messages = _messages(project(task="multiclass_classification"), train={"a": 50, "b": 20, "c": 9}, test={"d": 1})
     assert messages == {

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -535,6 +536,42 @@ def test_an_outage_of_another_kind_is_told_too() -> None:
     log, state = Log(), made_state([DATA])
     for error, notices in (("no file matches", 1), ("no file matches", 0), ("access denied", 1)):
         assert len(log.tick(replace(state, sources={"data": replace(spans(), error=error)}), START)) == notices
+
+
+def _reasons(records: Iterable[Record]) -> list[tuple[str, str]]:
+    return [(record.state, record.reason) for record in records]
+
+
+def test_an_outage_of_a_source_is_recorded_until_it_is_over_and_the_next_one_again() -> None:
+    log, state = Log(), made_state([DATA], champion="1", champion_spans=frozenset("1"))
+    away = replace(state, sources={"data": replace(spans(), error="no file matches")})
+    back = replace(state, sources={"data": spans("1")})
+    assert _reasons(log.tick(away, START)) == [("held", "source")]
+    assert log.tick(away, START + hours(23)) == []
+    assert _reasons(log.tick(away, START + hours(24))) == [("held", "source")], "daily, among the newest records"
+    (over, first) = log.tick(back, START + hours(25))
+    assert (over.state, over.reason, first.reason) == ("seen", "readable", "first look")
+    assert over.why == f"the source can be read again; it was away since {format_time(START)}"
+    assert log.tick(back, START + hours(26)) == []
+    assert _reasons(log.tick(away, START + hours(27))) == [("held", "source")], "the same error is another outage"
+    claimed = log.tick(replace(state, sources={"data": spans("1", "2")}), START + hours(28))[-1]
+    assert claimed.causes[0].what == "new or changed: 2", "what the outages recorded counts for no data"
+
+
+def test_errors_of_a_source_that_take_turns_are_recorded_once_each() -> None:
+    log, state = Log(), made_state([DATA])
+    errors = ["no file matches", "access denied"] * 5
+    looks = [replace(state, sources={"data": replace(spans(), error=error)}) for error in errors]
+    assert [len(log.tick(look, START + hours(number))) for number, look in enumerate(looks)] == [1, 1] + [0] * 8
+
+
+@pytest.mark.parametrize("left", [[], [{**DATA, "enabled": False}], [{**DATA, "name": "renamed"}]])
+def test_the_outage_of_a_trigger_that_is_gone_or_switched_off_is_over(left: list[dict[str, object]]) -> None:
+    log = Log()
+    log.tick(made_state([DATA], sources={"data": replace(spans(), error="no file matches")}), START)
+    without = made_state(left)
+    assert _reasons(log.tick(without, START + hours(1))) == [("seen", "unwatched")]
+    assert log.tick(without, START + hours(50)) == []
 
 
 def test_a_claim_of_a_key_that_is_claimed_is_void() -> None:

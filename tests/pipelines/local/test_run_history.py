@@ -105,6 +105,33 @@ def test_the_list_fits_eighty_columns_and_shows_what_a_search_found(tmp_path: Pa
     assert "rmse 123,457" in printed(print_runs, read_runs(Workspace(tmp_path)), width=80)
 
 
+MEASURED = {"auc": 0.9234, "accuracy": 0.8123, "f1": 0.7001, "pr_auc": 0.6002, "log_loss": 0.3003}
+
+
+@pytest.mark.parametrize(
+    ("task", "named", "shown"),
+    [
+        ("multiclass_classification", "", "accuracy 0.8123"),
+        ("binary_classification", "", "auc 0.9234"),
+        ("binary_classification", "pr_auc", "pr_auc 0.6002"),
+        ("binary_classification", "log_loss", "log_loss 0.3003"),
+    ],
+)
+def test_the_metric_that_decides_is_the_one_in_the_list_and_the_first_of_a_comparison(
+    tmp_path: Path, task: str, named: str, shown: str
+) -> None:
+    project = {"task": task, "gates": {"model": {"metric": named}}} if named else {"task": task}
+    for name, change in ((NAMES[0], 0.0), (NAMES[1], 0.01)):
+        metrics = {metric: value + change for metric, value in sorted(MEASURED.items())}
+        keep(tmp_path, name, metrics=metrics, parameters={"project": project})
+    runs = read_runs(Workspace(tmp_path))
+    listed = printed(print_runs, runs)
+    metric = shown.partition(" ")[0]
+    assert shown in listed and sum(f" {name} 0." in listed for name in MEASURED) == 1
+    rows = printed(print_comparison, *runs).partition("results")[2].split()
+    assert rows[0] == metric and set(rows) >= MEASURED.keys()
+
+
 def test_a_project_that_is_not_there_has_no_runs_and_no_report(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such project"):
         Workspace(tmp_path / "nosuch").last_report()

@@ -118,6 +118,8 @@ def test_a_label_that_is_not_there_is_answered_with_close_names(table: Table, tm
     path = table({"Churned": LABELS, "tenure": range(100)})
     with pytest.raises(ConfigError, match="there is no column 'churn'; did you mean 'Churned'"):
         new_project(tmp_path / "p", data=path, label="churn")
+    with pytest.raises(ConfigError, match=r"'Churned, tenure' are 2 columns: a project predicts one label"):
+        new_project(tmp_path / "p", data=path, label="Churned, tenure")
     with pytest.raises(ConfigError, match="there are 'Churned', 'tenure'"):
         new_project(tmp_path / "p", data=path, label="zzz")
     assert not (tmp_path / "p").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from components._core.errors import ConfigError, ModelError
 from components._core.project.project_file import load_project
 from components._core.stage.user_code import fingerprint_code, pack_code, unpack_code
 from components._frameworks.project_rules import check_framework
+from pipelines.cli.arguments import parse_settings
 from pipelines.scaffold.import_model import Imported, import_model
 from pipelines.scaffold.import_summary import describe_import
 from pipelines.testing import Columns, run_code
@@ -112,6 +114,36 @@ def test_columns_that_cannot_be_found_are_asked_for_and_nothing_is_changed(proje
     assert done.plan.inputs == {"X": NUMBERS} and done.plan.unused == ("island", "sex", "year")
     section = yaml.safe_load((project / "project.yaml").read_text())["model"]
     assert section == {"inputs": {"X": NUMBERS}, "outputs": {"scores": "output_probability", "classes": CLASSES}}
+
+
+def options_of(refused: pytest.ExceptionInfo[ConfigError]) -> list[str]:
+    """The values of --set that a remedy says, as a shell would pass them."""
+    words = shlex.split(refused.value.remedy.partition("with naru import: ")[2])
+    assert words[::2] == ["--set"] * (len(words) // 2)
+    return words[1::2]
+
+
+def test_the_options_that_a_remedy_says_are_what_the_command_takes(project: Path) -> None:
+    with pytest.raises(ConfigError, match="'X' takes 4 numbers") as refused:
+        bring(project, matrix_file())
+    (option,) = options_of(refused)
+    assert option == "model.inputs.X=[COLUMN, COLUMN, COLUMN, COLUMN]"
+    named = option.partition("=")[0] + f"=[{', '.join(NUMBERS)}]"
+    assert bring(project, matrix_file(), parse_settings([named])).plan.inputs == {"X": NUMBERS}
+
+
+def test_an_order_of_classes_that_is_asked_for_is_taken_as_the_option_says_it(project: Path) -> None:
+    content = matrix_file("codes")
+    wrong = X | {"model.outputs.classes": ["a", "b", "c"]}
+    with pytest.raises(ConfigError, match="found 'a', 'b', 'c'") as refused:
+        bring(project, content, wrong)
+    assert bring(project, content, X | parse_settings(options_of(refused))).plan.classes == tuple(CLASSES)
+
+
+def test_a_wrong_option_is_to_be_corrected_where_it_was_given(project: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no column 'mass'") as refused:
+        bring(project, matrix_file(), {"model.inputs": {"X": [*NUMBERS[:3], "mass"]}})
+    assert "correct model.inputs.X: in project.yaml, or in --set of naru import" in refused.value.remedy
 
 
 def test_a_newer_file_takes_its_place_and_what_was_written_by_hand_stays(project: Path) -> None:

@@ -47,6 +47,14 @@ def test_a_rare_positive_is_noticed_and_a_frequent_one_is_not(counts: dict[str, 
     assert target.rare_share == (None if share is None else pytest.approx(share))
 
 
+@pytest.mark.parametrize("task", ["", "multiclass_classification"])
+def test_a_label_of_lists_is_refused_with_what_is_done_instead(task: str) -> None:
+    lists = {'["action", "comedy"]': 50, '["drama"]': 30, "[]": 20}
+    with pytest.raises(ConfigError, match=r"the label 'y' has a list in each row, such as '\[") as refused:
+        decide_target(_label("string", lists), task)
+    assert "make a project for each over the same table" in refused.value.remedy
+
+
 def test_a_few_texts_are_classes() -> None:
     target = decide_target(_label("string", {"a": 50, "b": 30, "c": 20}))
     assert (target.task.name, target.positive) == ("multiclass_classification", None)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from components._core.suggestions import listed
 from components._core.types.label_order import order_labels
+from components._core.types.several_labels import SEVERAL_LABELS, find_list
 from components._core.types.tasks.contract import LabelViolation, Task
+from components._core.types.texts import shorten
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +60,8 @@ class Classification(Task):
         elsewhere: Collection[str] = (),
         row: str = "row",
     ) -> LabelViolation | None:
+        if nested := find_list(values):
+            return LabelViolation(f"has a list in each {row}, such as {shorten(nested)!r}", SEVERAL_LABELS)
         if len(values) > 1:
             return None
         message = f"has the value {next(iter(values))!r} in every {row}" if values else "has no values"

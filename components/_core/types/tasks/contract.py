@@ -167,6 +167,15 @@ class Task(ABC):
         """Return a metric by name; the primary one for an empty name."""
         return next(metric for metric in self.metrics if metric.name == (name or self.primary))
 
+    def primary_first(self, names: Iterable[str], primary: str = "") -> list[str]:
+        """Return names with that of the primary metric first; the others keep their order.
+
+        Args:
+            names: Names of metrics, or of other numbers among them.
+            primary: The metric that the project names; empty: the task's own.
+        """
+        return sorted(names, key=lambda name: name != (primary or self.primary))
+
     def find_unknown_metric(self, name: str) -> str:
         """Describe an unknown metric name, in a sentence; empty when the task has the metric."""
         names = [metric.name for metric in self.metrics]

@@ -63,7 +63,7 @@ class Regression(Task):
     def find_type_violation(self, *, is_text: bool) -> LabelViolation | None:
         if not is_text:
             return None
-        remedy = "name a numeric label, or set task to a classification"
+        remedy = "name a numeric label, or set task to a classification; of a list of numbers each needs a column and a project of its own"
         return LabelViolation("is text, and a regression needs a number", remedy)
 
     def recognise(self, label: LabelProfile) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 from components._core.project.project_file import Project
 from components._core.project.serving_config import Serve
+from components._core.request_log.location import log_uri
+from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components._core.store.live_tests import LiveTestRecord
 from components._core.types.oip_paths import LIVE, ready_path
 from components.deploy.server_command import live_test_arguments, log_arguments, monitoring_arguments, server_arguments
@@ -32,6 +34,9 @@ _MODEL = "/mnt/models"  # where the operator's init container copies modelUri to
 _USER = 10001  # the image's user
 HTTP, GRPC, METRICS = 8080, 8081, 8082
 _CHALLENGER = "-challenger"  # a project's name has 24 characters at most, and a Service's 63
+GOOGLE_SECRET_KEY = "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS"  # noqa: S105 - its name
+"""Key of the Secret with a service account's key, for the operator's rclone and for the server itself."""
+_GOOGLE, _GOOGLE_FOLDER, _GOOGLE_KEY = "google", "/var/run/secrets/naru-google", "key.json"
 _GRACE_SECONDS = 45  # the operator delays SIGTERM by ten; the server then takes at most 23
 _START_SECONDS = 180
 
@@ -185,7 +190,10 @@ def _pod(project: Project, model: ModelVersion, placement: Placement) -> Object:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(project, model, placement)],
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+            *([_google_volume(project.serve)] if _needs_google_key(project, placement) else []),
+        ],
         "topologySpreadConstraints": [_spread(model)],
     }
     if placement.account:
@@ -217,14 +225,15 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
         "args": [
             *server_arguments(_MODEL, project.name, model.version, project.serve, model.sha256),
             *log_arguments(project, placement.store),
-            *_monitoring(project, placement.store),
+            *_monitoring(project, placement),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS, "protocol": "TCP"},
         ],
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the pod; MLServer writes below HOME
+        "volumeMounts": _mounts(project, placement),
+        **_google_variable(project, placement),
         "resources": _resources(project.serve, placement.devices),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -236,9 +245,9 @@ def _container(project: Project, model: ModelVersion, placement: Placement) -> O
     }
 
 
-def _monitoring(project: Project, store: str) -> list[str]:
-    """Make the options for the monitor's results and the log of triggers: a server's keys AWS_* open S3 and no other store."""
-    return monitoring_arguments(project, store) if store.startswith("s3://") else []
+def _monitoring(project: Project, placement: Placement) -> list[str]:
+    """Make the options for the monitor's results and the log of triggers, where the servers can read their store."""
+    return monitoring_arguments(project, placement.store) if placement.reaches(placement.store) else []
 
 
 def _credentials(serve: Serve) -> Object:
@@ -246,6 +255,34 @@ def _credentials(serve: Serve) -> Object:
     if serve.request_log is None or not serve.secret:
         return {}
     return {"envFrom": [{"secretRef": {"name": serve.secret}}]}
+
+
+def _needs_google_key(project: Project, placement: Placement) -> bool:
+    """Whether the server opens Google Cloud Storage with the key of the Secret, rather than as its pod's cloud identity."""
+    log = project.serve.request_log
+    if log is None or not project.serve.secret or placement.account or not placement.reaches_google:
+        return False
+    places = (placement.store, log_uri(log, placement.store, project.name))
+    return any(place.startswith("gs://") for place in places)
+
+
+def _google_volume(serve: Serve) -> Object:
+    """Render the volume with the service account's key, which the operator's rclone reads from the same Secret."""
+    items = [{"key": GOOGLE_SECRET_KEY, "path": _GOOGLE_KEY}]
+    return {"name": _GOOGLE, "secret": {"secretName": serve.secret, "items": items}}
+
+
+def _google_variable(project: Project, placement: Placement) -> Object:
+    if not _needs_google_key(project, placement):
+        return {}
+    return {"env": [{"name": GOOGLE_KEY_FILE, "value": f"{_GOOGLE_FOLDER}/{_GOOGLE_KEY}"}]}
+
+
+def _mounts(project: Project, placement: Placement) -> list[Object]:
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - in the pod; MLServer writes below HOME
+    if _needs_google_key(project, placement):
+        mounts.append({"name": _GOOGLE, "mountPath": _GOOGLE_FOLDER, "readOnly": True})
+    return mounts
 
 
 def _resources(serve: Serve, devices: dict[str, int]) -> Object:

@@ -28,6 +28,7 @@ RESERVED = ("MLSERVER_METRICS_", "PREDICTIVE_UNIT_", "PREDICTOR_", "SELDON_")
 RESERVED_NAMES = ("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "MLSERVER_MODEL_NAME", "MLSERVER_MODEL_URI")
 _STORES = ("s3://", "gs://")
 """Addresses that the operator's rclone copies a model from; a section of the Secret has the scheme's name."""
+_GOOGLE_KEYS = ("RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS",)
 _LOG_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -215,9 +216,9 @@ def _model_uris(deployment: SeldonDeployment) -> Iterator[Violation]:
 def _log_uris(deployment: SeldonDeployment) -> Iterator[Violation]:
     for path, container in _each_container(deployment):
         uri = _option(container, LOG)
-        if uri is not None and not uri.startswith("s3://"):
+        if uri is not None and not uri.startswith(_STORES):
             remedy = "a pod cannot write there: set serve.request_log.uri, or the cluster's NARU_STORE"
-            yield Violation(f"{path} --log", repr(uri), "s3://bucket/folder", remedy)
+            yield Violation(f"{path} --log", repr(uri), "s3://bucket/folder, gs://bucket/folder", remedy)
 
 
 def _masks(deployment: SeldonDeployment, features: Collection[str]) -> Iterator[Violation]:
@@ -275,19 +276,20 @@ def _secret(deployment: SeldonDeployment, keys: Collection[str]) -> Iterator[Vio
 
 
 def _log_secret(deployment: SeldonDeployment, keys: Collection[str]) -> Iterator[Violation]:
-    """Check the AWS_* keys of the same Secret, with which the server writes its request log, unless its pod has a cloud identity."""
+    """Check the keys of the same Secret with which the server writes its request log, unless its pod has a cloud identity."""
     if all(
         component.spec.get("serviceAccountName") for _, one in _each(deployment) for component in one.componentSpecs
     ):
         return
-    names = {
-        source["secretRef"]["name"]
+    opened = {
+        (source["secretRef"]["name"], key)
         for _, container in _each_container(deployment)
-        if _option(container, LOG) is not None
+        if (uri := _option(container, LOG)) is not None
         for source in container.get("envFrom", [])
+        for key in (_GOOGLE_KEYS if uri.startswith("gs://") else _LOG_KEYS)
     }
-    for name in sorted(names):
-        for key in _LOG_KEYS:
+    for name in sorted({name for name, _ in opened}):
+        for key in sorted(each for other, each in opened if other == name):
             if key not in keys:
                 found = f"the keys {listed(sorted(keys))}" if keys else "no keys"
                 remedy = "add it: the server writes the request log with it (docs/serving.md)"

@@ -22,7 +22,7 @@ from components.deploy.targets.contract import (
     TakenOverError,
     Timing,
 )
-from components.deploy.targets.placement import Placement, name_of_image
+from components.deploy.targets.placement import Placement, check_log, name_of_image
 from components.deploy.targets.seldon.diagnosis import Diagnosis, PredictorFailure, diagnose, find_failures
 from components.deploy.targets.seldon.manifest import APPLIED, compose, render_canary, render_stable
 from components.deploy.targets.seldon.observation import (
@@ -125,6 +125,7 @@ class SeldonTarget(RolloutTarget):
     ) -> None:
         """Check the object against every rule of the operator and of Naru. See `RolloutTarget`."""
         alone = compose(self._project, self._namespace, [servers.native])
+        check_log(self._project, self._placement, self._placement.store)
         check_deployment(alone, self._secret_keys, missing_files, features)
         found: SeldonState = seen.native
         wanted = self._project.serve.protocol

@@ -30,6 +30,14 @@ def test_json_and_back_is_the_same_project() -> None:
         ({"train": {"epoch": 3}}, "train.epoch: unknown field; did you mean 'epochs'?"),
         ({"train": {"epochs": "many"}}, "train.epochs: found 'many'; must be a whole number"),
         (
+            {"label": ["left_30d", "left_90d"]},
+            "label: found ['left_30d', 'left_90d']; must be one column: a project predicts one label: make a project for each",
+        ),
+        (
+            {"task": "multi-label"},
+            "task: found 'multi-label'; allowed: binary_classification, multiclass_classification, regression; a project predicts one",
+        ),
+        (
             {"task": "guess"},
             "task: found 'guess'; input should be 'binary_classification', 'multiclass_classification' or",
         ),

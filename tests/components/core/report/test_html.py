@@ -93,6 +93,14 @@ def report(
     return path.read_text(encoding="utf-8")
 
 
+def test_the_metric_that_decides_is_listed_before_a_stages_others(tmp_path: Path) -> None:
+    stages = [{"stage": "evaluate", "verdict": "ok", "metric_accuracy": 0.8, "metric_auc": 0.9, "metric_f1": 0.7}]
+    path = tmp_path / "report.html"
+    write_report("flights", [], stages, {}, path, "f1")
+    said = path.read_text(encoding="utf-8").partition("Metric</th>")[2]
+    assert sorted(("f1", "accuracy", "auc"), key=lambda name: said.index(f">{name}<")) == ["f1", "accuracy", "auc"]
+
+
 def test_a_page_shows_every_kind_of_block() -> None:
     read = Reader(render_page(page_with_everything()))
     assert {"table", "figure", "svg", "details", "dl", "pre"} <= {tag for tag, _ in read.elements}

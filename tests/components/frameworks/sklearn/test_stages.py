@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,16 @@ import pytest
 from components._core.checks import Outcome
 from components._core.errors import ConfigError, ModelError
 from components._core.files import read_json
-from components._core.types.artifact_files import HYPERPARAMETERS, IMPORTANCES, ONNX_MODEL, OUTCOME, TRIALS
+from components._core.types.artifact_files import (
+    BASELINE_NOTES,
+    BASELINE_SCORES,
+    HYPERPARAMETERS,
+    IMPORTANCES,
+    LEADERBOARD,
+    ONNX_MODEL,
+    OUTCOME,
+    TRIALS,
+)
 from components._frameworks.onnx_models import parity
 from components._frameworks.table import load_model, missing_model_files
 from components.evaluate.evaluate import evaluate_model
@@ -37,6 +47,60 @@ def test_training_again_gives_the_same_bytes(penguins: Penguins, model: Path) ->
     for name in (ONNX_MODEL, "signature.json", "sha256.json"):
         assert (again / name).read_bytes() == (model / name).read_bytes()
     assert not missing_model_files(str(model))
+
+
+CACHED = """
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+
+
+def build_model(hyperparameters):
+    numbers = ColumnTransformer([("numbers", SimpleImputer(), make_column_selector(dtype_include="number"))])
+    last = HistGradientBoostingRegressor(max_iter=20, early_stopping=True)
+    return Pipeline([("numbers", numbers), ("varied", VarianceThreshold()), ("last", last)], memory=MEMORY)
+"""
+
+
+def test_a_pipeline_that_caches_its_steps_stops_early_as_one_that_does_not(tmp_path: Path) -> None:
+    penguins = make_penguins(tmp_path, "regression")
+    models = []
+    for name, memory in (
+        ("plain", None),
+        ("cached", str(tmp_path / "cache")),
+        ("from the cache", str(tmp_path / "cache")),
+    ):
+        penguins.write_code(CACHED.replace("MEMORY", repr(memory)))
+        models.append((penguins.train(name) / ONNX_MODEL).read_bytes())
+    assert models[0] == models[1] == models[2]
+    assert list((tmp_path / "cache").rglob("*.pkl")), "the steps were cached"
+
+
+def test_baselines_stand_beside_the_model_which_is_the_same_with_them(
+    penguins: Penguins, model: Path, tmp_path: Path
+) -> None:
+    tune = penguins.project.tune.model_copy(update={"baselines": "on"})
+    beside = replace(penguins, project=penguins.project.model_copy(update={"tune": tune}))
+    with_them = beside.train("beside")
+    assert (with_them / ONNX_MODEL).read_bytes() == (model / ONNX_MODEL).read_bytes()
+    history, evaluation = penguins.path("history of beside"), tmp_path / "evaluation"
+    evaluation.mkdir()
+    with np.load(history / BASELINE_SCORES, allow_pickle=False) as found:
+        shapes = {name: found[name].shape for name in found}
+    rows = shapes.pop("labels")[0]
+    assert shapes == dict.fromkeys(("project", "linear", "boosted"), (rows, 3))
+    assert read_json(history / BASELINE_NOTES) == {"rows": 276, "missing": {}}
+    inputs = {"champion": "none", "examples": penguins.path("examples"), "model": with_them, "history": history}
+    evaluate_model(beside.project, **inputs, evaluation=evaluation, page=tmp_path / "e.html")
+    board = read_json(evaluation / LEADERBOARD)
+    assert (board["metric"], board["rows"]) == ("accuracy", rows)
+    values = {entry["kind"]: entry["value"] for entry in board["entries"]}
+    assert values.keys() == {"project", "linear", "boosted", "constant"}
+    assert values["linear"] > 0.9 > values["constant"] and values["boosted"] > 0.9
+    assert "Beside simpler models" in (tmp_path / "e.html").read_text()
+    assert not (penguins.path("history of model") / BASELINE_SCORES).exists(), "without the setting nothing is fitted"
 
 
 def test_the_training_page_lists_the_steps_and_no_epochs(penguins: Penguins, model: Path) -> None:

@@ -22,6 +22,10 @@ def seldon_python() -> Path:
     with (ROOT / "images" / "server-seldon" / "requirements.in").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not python.exists() or not stamp.exists() or stamp.read_text() != wanted:
+            if FOLDER.is_symlink():  # uv would clear what it points to
+                lacking(
+                    f"{FOLDER.name} is a link to an environment of other requirements, {FOLDER.readlink()}: remove the link"
+                )
             _install(python)
             stamp.write_text(wanted)
     return python

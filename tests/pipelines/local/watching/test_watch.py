@@ -419,6 +419,18 @@ def test_the_list_shows_names_that_look_like_markup(project: Path, tmp_path: Pat
     assert result.exit_code == 0 and "labels[b]x.csv" in result.output
 
 
+def test_a_reset_ends_the_outage_of_a_source_that_no_trigger_reads_any_more(project: Path) -> None:
+    file = project / "project.yaml"
+    with_triggers = file.read_text()
+    for data in (project / "data").iterdir():
+        data.unlink()
+    watcher(project)[0].look()
+    assert "nothing to reset" in reset_breaker(project), "its trigger is there, and says itself when the source is back"
+    file.write_text(with_triggers.partition("triggers:")[0])
+    assert "nothing looks at it any more" in reset_breaker(project)
+    assert "nothing to reset" in reset_breaker(project)
+
+
 def test_the_breaker_opens_and_is_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_RUN", "rejects")
     section = "triggers: {limits: {cooldown: 0s}, breaker: {runs: 1}, on: [{name: data, new_data: {settle: 0s}}]}\n"

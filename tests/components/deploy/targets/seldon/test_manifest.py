@@ -189,6 +189,28 @@ def test_without_a_word_the_request_log_is_beside_the_projects_models() -> None:
         assert arguments[arguments.index("--log") + 1] == "s3://naru/flights/requests" and "--log-mask" not in arguments
 
 
+def test_a_server_reaches_a_store_in_google_cloud_storage_with_the_key_of_its_secret_or_as_a_cloud_identity() -> None:
+    placed = Placement(store="gs://naru", reaches_google=True)
+    pod = component(render_deployment(project(request_log={}), STABLE, placed))["spec"]
+    (container,) = pod["containers"]
+    arguments = container["args"]
+    for option, place in (("--log", "requests"), ("--monitoring", "monitoring"), ("--triggers", "triggers")):
+        assert arguments[arguments.index(option) + 1] == f"gs://naru/flights/{place}"
+    (variable,) = container["env"]
+    assert variable["name"] == "GOOGLE_APPLICATION_CREDENTIALS"
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "google"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "google"]
+    assert variable["value"] == f"{mount['mountPath']}/{volume['secret']['items'][0]['path']}" and mount["readOnly"]
+    assert volume["secret"]["secretName"] == "naru-models"
+    identity = component(render_deployment(project(request_log={}), STABLE, replace(placed, account="naru-models")))
+    assert "env" not in identity["spec"]["containers"][0] and len(identity["spec"]["volumes"]) == 1
+    assert "--monitoring" in identity["spec"]["containers"][0]["args"]
+    unable = component(
+        render_deployment(project(request_log={"uri": "s3://a/b"}), STABLE, Placement(store="gs://naru"))
+    )
+    assert "--monitoring" not in unable["spec"]["containers"][0]["args"] and len(unable["spec"]["volumes"]) == 1
+
+
 def test_without_a_request_log_or_a_secret_the_server_is_given_no_keys() -> None:
     assert "envFrom" not in component(rendered())["spec"]["containers"][0]
     assert "envFrom" not in component(rendered(request_log={"uri": "s3://a/b"}, secret=""))["spec"]["containers"][0]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from components._core.errors import ConfigError
-from components.deploy.targets.placement import Placement
+from components.deploy.targets.placement import Placement, check_log, describe_missing_gauges
 from components.deploy.targets.seldon.manifest import Canary, render_deployment
 from components.deploy.targets.seldon.preflight import check_deployment
 from pipelines.cluster.cloud_identity import rclone_settings
@@ -144,6 +144,48 @@ def test_a_mask_that_names_no_feature_is_refused_where_the_features_are_known() 
     check_deployment(wanted)
     with pytest.raises(ConfigError, match=r"--log-mask: found 'carier'; allowed: features: 'carrier', 'month'"):
         check_deployment(wanted, features=["month", "carrier"])
+
+
+GOOGLE = Placement(store="gs://naru", reaches_google=True)
+
+
+def test_a_request_log_in_google_cloud_storage_needs_the_key_that_rclone_has() -> None:
+    wanted = render_deployment(project(request_log={}), STABLE, GOOGLE)
+    predictors(wanted)[0]["graph"].update(modelUri="gs://naru/flights/models/3/artifacts/model")
+    key = "RCLONE_CONFIG_GS_SERVICE_ACCOUNT_CREDENTIALS"
+    check_deployment(wanted, secret_keys=["RCLONE_CONFIG_GS_TYPE", key])
+    with pytest.raises(ConfigError, match=f"{key} among them"):
+        check_deployment(wanted, secret_keys=["RCLONE_CONFIG_GS_TYPE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+
+
+@pytest.mark.parametrize(
+    ("protocol", "placed", "message"),
+    [
+        ("v2", Placement(store="gs://naru"), "not known to have the extra 'gcs', which the log gs://naru/flights/requests needs"),
+        ("seldon", Placement(store="gs://naru"), "the servers of protocol 'seldon' write to S3 only"),
+        ("v2", GOOGLE, ""),
+        ("v2", Placement(store="s3://naru"), ""),
+    ],
+)  # fmt: skip
+def test_a_log_that_the_servers_cannot_write_is_refused_with_what_it_needs(
+    protocol: str, placed: Placement, message: str
+) -> None:
+    given = project(request_log={}, protocol=protocol)
+    if not message:
+        check_log(given, placed, placed.store)
+        return
+    with pytest.raises(ConfigError, match=message) as refused:
+        check_log(given, placed, placed.store)
+    assert "serve.request_log.uri" in refused.value.remedy
+    check_log(project(request_log={"uri": "s3://logs/flights"}, protocol=protocol), placed, placed.store)
+    check_log(project(protocol=protocol), placed, placed.store)
+
+
+def test_gauges_that_the_servers_cannot_show_are_named() -> None:
+    in_s3, nowhere = project(request_log={"uri": "s3://logs/flights"}), project()
+    assert "no gauges of monitor and triggers" in describe_missing_gauges(in_s3, Placement(store="gs://n"), "gs://n")
+    for given, placed in ((in_s3, GOOGLE), (nowhere, Placement(store="gs://n")), (in_s3, Placement(store="s3://n"))):
+        assert describe_missing_gauges(given, placed, placed.store) == ""
 
 
 def test_a_request_log_needs_no_keys_where_the_servers_have_a_cloud_identity() -> None:

@@ -1,4 +1,4 @@
-"""What the models of a search are judged by: a metric on the eval rows, or on train rows in folds, and gains over one another with their intervals."""
+"""What models are compared by, those of a search and baselines: a metric on the eval rows, or on train rows in folds, and gains with their intervals."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.project.project_file import Project
 from components._core.types.metrics.bootstrap import Interval, paired_interval
-from components._core.types.tasks import TASKS
 from components._core.types.tasks.contract import Task
 from components._core.types.tasks.metric import LOG_LOSS, Metric
 from components._frameworks.transformed_rows import GROUP_ROWS, TransformedRows
@@ -22,7 +20,7 @@ FEW_POSITIVES = 50
 
 @dataclass(frozen=True)
 class Objective:
-    """The metric of a search, and the labels of the rows that models are judged by.
+    """The metric, and the labels of the rows that models are judged by.
 
     Attributes:
         task: The project's task.
@@ -41,23 +39,35 @@ class Objective:
     judged_by: str
 
     @classmethod
-    def of(cls, project: Project, labels: NDArray[Any], *, folds: int = 0, judged_folds: int = 0) -> Objective:
+    def of(
+        cls,
+        task: Task,
+        metric: Metric,
+        labels: NDArray[Any],
+        seed: int,
+        *,
+        is_named: bool,
+        folds: int = 0,
+        judged_folds: int = 0,
+    ) -> Objective:
         """Choose the metric: the project's primary one; log loss where it names none and positives are rare.
 
         Args:
-            project: The project.
-            labels: Class index or number of each row that models are judged by.
+            task: The project's task.
+            metric: Its primary metric.
+            labels: Class index or number of each row that models are judged by, [rows].
+            seed: Seed of the intervals.
+            is_named: Whether the project names the metric.
             folds: Folds of the train rows that they are in; 0: they are the eval rows.
             judged_folds: How many of the folds judge.
         """
-        task = TASKS[project.task]
-        metric, reason = project.primary_metric(), ""
-        if not project.gates.model.metric and (rarer := too_few_positives(task, labels)) is not None:
-            reason = f"{rarer} {'train' if folds else 'eval'} rows of the rarer class are too few for {metric.name}"
+        split, reason = "train" if folds else "eval", ""
+        if not is_named and (rarer := too_few_positives(task, labels)) is not None:
+            reason = f"{rarer} {split} rows of the rarer class are too few for {metric.name}"
             metric = LOG_LOSS
-        rows = f"{len(labels):,} {'train' if folds else 'eval'} rows"
+        rows = f"{len(labels):,} {split} rows"
         some = folds if judged_folds == folds else f"{judged_folds} of {folds}"
-        return cls(task, metric, reason, labels, project.train.seed, f"{rows} in {some} folds" if folds else rows)
+        return cls(task, metric, reason, labels, seed, f"{rows} in {some} folds" if folds else rows)
 
     def measure(self, scores: NDArray[Any], places: NDArray[np.int64] | None = None) -> float:
         """Return the metric of scores; infinitely bad where it is not defined.
