@@ -110,7 +110,6 @@ class RunRecord:
         reason: The most important line: why it failed, what was not good enough, or what was deployed.
         deployed: Whether the model became the champion.
         model_version: Its version in the registry; empty when it was not registered.
-        variant: The optimised variant of it that is served, `original` for the model itself; empty without `serve.optimize`.
         metrics: The model's metrics on the test rows.
         cause: Why the run was started; may be empty.
         data: The data that was read.
@@ -119,6 +118,7 @@ class RunRecord:
         parameters: `source`, `spans`, `trials`, `epochs` as they were in force, and the whole `project`.
         champion: The champion that the model was compared with; None when it was compared with none.
         stages: How every stage ended.
+        variant: The optimised variant of the model that is served, `original` for the model itself; empty without `serve.optimize`.
     """
 
     run: str
@@ -127,7 +127,6 @@ class RunRecord:
     reason: str
     deployed: bool
     model_version: str
-    variant: str
     metrics: dict[str, float]
     cause: str
     data: Data
@@ -136,6 +135,7 @@ class RunRecord:
     parameters: dict[str, Any]
     champion: Champion | None
     stages: Sequence[StageRecord]
+    variant: str = field(default="", kw_only=True)
 
 
 def make_run_record(

@@ -90,11 +90,12 @@ def test_the_project_is_called_so_everywhere_or_it_would_not_be_seen_here(stage:
 
 
 def test_shared_code_reads_no_section_of_a_project() -> None:
-    """But for what is used only where a section is given: the run's record and the rules of kinds of model.
+    """But for what is used only where a section is given: the run's record, the rules of kinds of model and of variants.
 
-    The record holds the whole project. The rules are held against a project before anything runs, and by the stage that has `tune`.
+    The record holds the whole project. The rules of variants are held against a project before anything runs. Those of kinds
+    are so too, and by the stage that has `tune`.
     """
-    exempt = ("run_record.py:", "model_rules.py:")
+    exempt = ("run_record.py:", "model_rules.py:", "variant_rules.py:")
     found = {(place, where) for shared in COMPONENTS.glob("_[a-z]*") for place, where in reads(shared)}
     assert not {f"{place} ({where})" for place, where in found if not where.startswith(exempt)}
     users = {
