@@ -13,6 +13,7 @@ from components._core.types.signature import Feature
 from components._core.types.tasks import TASKS
 from components.evaluate import champion, evaluate
 from components.evaluate.evaluate import Judged, evaluate_model
+from tests.components.figures import every_figure, figures  # noqa: F401 - fixtures
 from tests.components.loaded_once import loading_once
 from tests.components.tiny_models import (
     tiny_project,

@@ -15,6 +15,7 @@ from components._frameworks.contract import Model
 from components._frameworks.table import load_model
 from components.explain import explain
 from components.explain.explain import explain_model
+from tests.components.figures import every_figure, figures  # noqa: F401 - fixtures
 from tests.components.loaded_once import loading_once
 from tests.components.tiny_models import tiny_project, write_examples, write_model
 

@@ -18,6 +18,7 @@ from components._core.project.project_file import Project, parse_project
 from components._core.stage.user_code import pack_code
 from components._core.types.column_types import type_of_arrow
 from components.validate.validate import validate_examples
+from tests.components.figures import every_figure, figures  # noqa: F401 - fixtures
 
 Columns = dict[str, list[Any]]
 

@@ -16,8 +16,6 @@ from components._core.report import plots
 from components._core.report.html import render_page, write_page, write_report
 from components._core.report.page import Page
 
-pytestmark = pytest.mark.usefixtures("every_figure")
-
 HOSTILE = "<script>alert('1')</script><img src=x onerror=alert(2)>\"&`<b>`"
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 CHECKS = (

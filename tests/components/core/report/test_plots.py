@@ -14,8 +14,6 @@ import pytest
 from components._core.report import plots
 from components._core.report.svg import is_plain, width_of
 
-pytestmark = pytest.mark.usefixtures("every_figure")
-
 NAN, INF = math.nan, math.inf
 HOSTILE = '<script>alert(1)</script> ]]> $x^{$ "style="font-family: \x00\ud800 한글'
 SVG = "{http://www.w3.org/2000/svg}"

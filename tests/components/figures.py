@@ -1,4 +1,4 @@
-"""For the tests of stages and what they share: figures are drawn where a test is about them."""
+"""Fixtures for the tests of stages whose pages have many figures: one is drawn of each kind, but where a test is about them."""
 
 from __future__ import annotations
 
