@@ -165,7 +165,7 @@ def _tensor(name: str) -> str:
 
 
 def _is_column(tensor: tf.Tensor) -> bool:
-    return tensor.op.type == "Placeholder"
+    return bool(tensor.op.type == "Placeholder")
 
 
 def _border(score: tf.Tensor) -> tuple[tf.Tensor, ...]:
