@@ -193,7 +193,7 @@ def _border(score: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 def _has_rows(tensor: tf.Tensor) -> bool:
     """Whether a tensor may have an entry for each row, as far as its shape is known."""
-    return tensor.shape.rank is None or (tensor.shape.rank > 0 and tensor.shape[0] is None)
+    return bool(tensor.shape.rank is None or (tensor.shape.rank > 0 and tensor.shape[0] is None))
 
 
 def _before(last: Sequence[Any]) -> dict[str, Any]:
