@@ -60,7 +60,7 @@ TUNE = register(
     StageSpec(
         "tune",
         _STAGES,
-        reads=("train", "tune", "gates.model.metric", "data.split.method", "data.split.by", "data.split.by_time"),
+        reads=("train", "tune", "gates.model.metric", "data.split"),
         code="all",
         environment=_STORE,
         imports=(OF_FRAMEWORK, "components.tune.tune"),
