@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -198,20 +199,25 @@ class AdmissionControl:
     def _too_busy(self) -> Refusal:
         return Refusal("too_busy", f"{self._limit} requests are in progress; try again in a moment")
 
-    def record_answer(self, answered: AnsweredRequest, later: Callable[..., object] | None = None) -> None:
-        """Count an answer, and pass it to the log.
+    def record_answer(
+        self, answered: AnsweredRequest, later: Callable[..., object] | None = None, *, is_open: bool = True
+    ) -> None:
+        """Count an answer, and pass it to the log and to the live test.
 
         Args:
             answered: The request and its answer.
-            later: Calls a function with its argument once the answer is sent; None: the log gets it at once.
+            later: Calls a function with its argument once the answer is sent; None: they get it at once.
+            is_open: Whether a version under test might have answered.
         """
         self.metrics.count_answer(answered.rows, answered.seconds)
-        if self._log and later:
-            later(self._log.add, answered)
-        elif self._log:
-            self._log.add(answered)
+        takers: list[Callable[[AnsweredRequest], None]] = [self._log.add] if self._log else []
         if self.live_test:
-            self.live_test.add(answered)
+            takers.append(partial(self.live_test.add, is_open=is_open))
+        for take in takers:
+            if later:
+                later(take, answered)
+            else:
+                take(answered)
 
 
 class Slot:

@@ -142,7 +142,7 @@ class NaruRuntime(MLModel):
         outputs = await self._predict(columns)
         rows, seconds = _rows_of(outputs), time.perf_counter() - started
         answered = AnsweredRequest(request_id, time.time(), seconds, rows, columns, outputs)
-        self.admission.record_answer(answered, _after_the_answer(rows))
+        self.admission.record_answer(answered, _after_the_answer(rows), is_open=is_open)
         return Answer(outputs)
 
     async def _ask(self, request_id: str, columns: dict[str, Values]) -> Answer | None:

@@ -162,10 +162,22 @@ def test_too_few_requests_by_the_deadline_are_inconclusive_and_keep_the_champion
 
 def test_labels_of_the_same_rows_refuse_a_version_that_is_surely_worse(shadow: Path) -> None:
     begin(shadow)
-    mirror(shadow, [(0.0, 0.4 if number % 4 else 0.3) for number in range(20)])
-    post_labels(shadow, {str(number): 0.0 for number in range(20)})
+    mirror(shadow, [(0.0, 0.4 if number % 4 else 0.3) for number in range(40)])
+    post_labels(shadow, {str(number): 0.0 for number in range(40)})
     lines = show_live_test(shadow)
-    assert lines[-1].startswith("refused on ") and "mae is worse by 0.375 on 20 labelled rows" in lines[-1]
+    assert lines[-1].startswith("refused on ") and "mae is worse by 0.375 on 40 labelled rows" in lines[-1]
+
+
+def test_labels_of_a_few_requests_refuse_nothing(shadow: Path) -> None:
+    """Three labels differ in one direction by chance once in four tests."""
+    begin(shadow)
+    mirror(shadow, [(0.0, 0.4 if number % 4 else 0.3) for number in range(20)])
+    post_labels(shadow, {str(number): 0.0 for number in range(3)})
+    lines = show_live_test(shadow)
+    assert any(
+        "3 labelled rows: too few to compare, which takes labels of at least 30 requests" in line for line in lines
+    )
+    assert lines[-1].startswith("promoted on ")
 
 
 def test_a_version_that_passes_waits_for_the_approval_that_the_project_wants(shadow: Path) -> None:
@@ -247,48 +259,59 @@ def test_the_number_of_labels_is_stated_before_it_begins(ab: Path) -> None:
     outcome = begin(ab)
     assert outcome is not None
     assert (
-        "mae, two-sided: a difference of 0.5 is found with a power of 80% at a significance of 0.05, with 32 labelled rows"
+        "mae, two-sided: a difference of 0.5 is found with a power of 80% at a significance of 0.05, with 60 labelled rows"
         in outcome.reason
     )
-    assert live_tests_of(ab)[0].began.needed == 32
+    assert live_tests_of(ab)[0].began.needed == 60
 
 
 def test_no_figure_is_shown_before_the_horizon_and_then_the_test_is_made_once(ab: Path) -> None:
     random = np.random.default_rng(2)
     begin(ab)
-    split(ab, random.normal(1.0, 0.1, 20).tolist(), random.normal(0.1, 0.1, 20).tolist())
-    labels = {f"{arm}-{number}": 0.0 for number in range(15) for arm in ("champion", "challenger")}
+    split(ab, random.normal(1.0, 0.1, 30).tolist(), random.normal(0.1, 0.1, 30).tolist())
+    labels = {f"{arm}-{number}": 0.0 for number in range(25) for arm in ("champion", "challenger")}
     post_labels(ab, labels)
     lines = show_live_test(ab)
-    assert lines[-1].startswith("goes on: 30 of 32 labelled rows")
+    assert lines[-1].startswith("goes on: 50 of 60 labelled rows")
     assert not any("mae" in line for line in lines), "nobody peeks"
-    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(15, 20) for arm in ("champion", "challenger")})
+    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(25, 30) for arm in ("champion", "challenger")})
     last = show_live_test(ab)[-1]
-    assert last.startswith("promoted on ") and "mae is better by 0.8692" in last and champion(ab) == "2"
+    assert last.startswith("promoted on ") and "mae is better by 0.859 " in last and champion(ab) == "2"
 
 
 def test_a_difference_that_may_be_chance_is_inconclusive_and_one_for_the_worse_refuses(ab: Path) -> None:
     random = np.random.default_rng(2)
     begin(ab)
-    split(ab, random.normal(0, 1, 20).tolist(), random.normal(0, 1, 20).tolist())
-    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(20) for arm in ("champion", "challenger")})
+    split(ab, random.normal(0, 1, 30).tolist(), random.normal(0, 1, 30).tolist())
+    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(30) for arm in ("champion", "challenger")})
     last = show_live_test(ab)[-1]
     assert last.startswith("inconclusive on ") and "not significant at 0.05" in last and champion(ab) == "1"
 
 
 def test_a_version_that_is_significantly_worse_is_refused(ab: Path) -> None:
     begin(ab)
-    split(ab, [0.1, 0.2] * 10, [1.1, 1.2] * 10)
-    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(20) for arm in ("champion", "challenger")})
+    split(ab, [0.1, 0.2] * 15, [1.1, 1.2] * 15)
+    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(30) for arm in ("champion", "challenger")})
     assert show_live_test(ab)[-1].startswith("refused on ") and champion(ab) == "1"
 
 
 def test_at_the_deadline_it_is_judged_on_the_labels_that_are_there(ab: Path) -> None:
+    set_project(ab, AB.replace("effect: 0.5", "effect: 0.05"))
     begin(ab)
-    split(ab, [1.0, 1.1], [0.1, 0.2])
+    split(ab, [1.0, 1.1] * 15, [0.1, 0.2] * 15)
+    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(30) for arm in ("champion", "challenger")})
+    last = show_live_test(ab, now=later())[-1]
+    assert "on 60 labelled rows, of 3,140 that the test needs" in last
+
+
+def test_a_few_labels_at_the_deadline_conclude_nothing(ab: Path) -> None:
+    """Two rows each that do not vary would have no error at all."""
+    begin(ab)
+    split(ab, [1.0, 1.0], [0.1, 0.1])
     post_labels(ab, {"champion-0": 0.0, "champion-1": 0.0, "challenger-0": 0.0, "challenger-1": 0.0})
     last = show_live_test(ab, now=later())[-1]
-    assert "on 4 labelled rows, of 32 that the test needs" in last
+    assert last.startswith("inconclusive on ") and "each needs labels of at least 30 requests" in last
+    assert champion(ab) == "1"
 
 
 def test_without_a_label_nothing_is_concluded(ab: Path) -> None:
@@ -299,10 +322,10 @@ def test_without_a_label_nothing_is_concluded(ab: Path) -> None:
 
 def test_a_version_that_the_champion_had_to_stand_in_for_is_refused(ab: Path) -> None:
     begin(ab)
-    split(ab, [1.0] * 20, [0.1] * 20, failed=3)
-    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(20) for arm in ("champion", "challenger")})
+    split(ab, [1.0] * 30, [0.1] * 30, failed=3)
+    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(30) for arm in ("champion", "challenger")})
     last = show_live_test(ab)[-1]
-    assert last.startswith("refused on ") and "13.04% of the new version's 23 requests" in last
+    assert last.startswith("refused on ") and "9.09% of the new version's 33 requests" in last
 
 
 def test_metrics_that_do_not_say_how_rows_spread_are_an_error_before_it_begins(ab: Path) -> None:

@@ -15,7 +15,7 @@ from components._core.project.live_test_config import AbTest, metric_of
 from components._core.project.project_file import Project
 from components._core.types.tasks.row_metrics import find_spread
 from components.deploy.live_test.contract import Evidence, Judgement, Mode, Progress, TestedVersion, load_test
-from components.deploy.live_test.significance import Difference, Values, compare_arms, sample_size
+from components.deploy.live_test.significance import LEAST_UNITS, Difference, Values, compare_arms, sample_size
 from components.deploy.live_test.tested_rows import Labels, count_labelled, metric_values, scores_of
 
 _LEAST_P = 1e-6
@@ -80,8 +80,8 @@ class Ab(Mode):
         test = load_test("ab", evidence.began.settings)
         assert isinstance(test, AbTest)  # noqa: S101 - for the type checker
         metric, labels = evidence.began.metric, Labels.of(evidence.labels)
-        new = _arm(evidence, evidence.challenger, labels, metric)
-        old = _arm(evidence, evidence.champion, labels, metric)
+        new = _arm(evidence, evidence.challenger, evidence.champion, labels, metric)
+        old = _arm(evidence, evidence.champion, evidence.challenger, labels, metric)
         fallbacks = _check_fallbacks(evidence, test)
         figures: dict[str, Any] = {"labelled": {"challenger": len(new.gains), "champion": len(old.gains)}}
         two_sided = test.direction == "either"
@@ -89,7 +89,11 @@ class Ab(Mode):
         if fallbacks.status == "fail":
             return Judgement("refuse", fallbacks.reason, [fallbacks], figures)
         if found is None:
-            reason = f"{len(new.gains):,} labelled rows of the new version and {len(old.gains):,} of the champion cannot be compared"
+            units = "requests" if not test.key else f"values of {test.key}"
+            reason = (
+                f"{len(new.gains):,} labelled rows of the new version and {len(old.gains):,} of the champion cannot be compared: each needs labels of at "
+                f"least {LEAST_UNITS} {units}"
+            )
             return Judgement(
                 "inconclusive", reason, [fallbacks, Check(metric, "no_baseline", n=0, reason=reason)], figures
             )
@@ -108,7 +112,7 @@ class Ab(Mode):
         return Judgement(verdicts[status], reason, checks, figures)  # type: ignore[arg-type]
 
 
-def _arm(evidence: Evidence, version: TestedVersion, labels: Labels, metric: str) -> _Arm:
+def _arm(evidence: Evidence, version: TestedVersion, other: TestedVersion, labels: Labels, metric: str) -> _Arm:
     """Collect the labelled rows of a version; those that it answered in place of the other are in neither arm."""
     keys, units, parts = [], [], []
     for request in evidence.lines.requests:
@@ -119,7 +123,7 @@ def _arm(evidence: Evidence, version: TestedVersion, labels: Labels, metric: str
         keys += [(request.id, row) for row in range(len(scores))]
         units += [request.unit] * len(scores)
         parts.append(scores)
-    values, rows = labels.find(keys, version)
+    values, rows = labels.find(keys, version, other)
     if not len(rows):
         return _Arm(np.empty(0), np.empty(0, object))
     return _Arm(metric_values(version, metric, values, np.concatenate(parts)[rows]), np.array(units, object)[rows])

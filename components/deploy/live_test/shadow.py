@@ -15,7 +15,7 @@ from components._core.project.project_file import Project
 from components._core.request_log.live_test_lines import LiveRequest
 from components._core.types.tasks import TASKS
 from components.deploy.live_test.contract import Evidence, Judgement, Mode, Progress, TestedVersion, load_test
-from components.deploy.live_test.significance import compare_pairs, sign_test
+from components.deploy.live_test.significance import LEAST_UNITS, compare_pairs, sign_test
 from components.deploy.live_test.tested_rows import Labels, count_labelled, metric_values, scores_of
 
 _P95 = 95
@@ -212,18 +212,24 @@ def _check_labels(evidence: Evidence, pairs: _Pairs, test: ShadowTest) -> Check:
     labels = Labels.of(evidence.labels)
     scores = np.concatenate(pairs.champion), np.concatenate(pairs.challenger)
     gains = []
-    for version, own in zip((evidence.champion, evidence.challenger), scores, strict=True):
-        values, rows = labels.find(pairs.keys, version)
+    versions = evidence.champion, evidence.challenger
+    for version, other, own in zip(versions, versions[::-1], scores, strict=True):
+        values, rows = labels.find(pairs.keys, version, other)
         gain = np.full(len(pairs.keys), np.nan)
         if len(rows):
             gain[rows] = metric_values(version, metric, values, own[rows])
         gains.append(gain)
     both = gains[1] - gains[0]
-    both = both[~np.isnan(both)]
-    found = compare_pairs(both, test.significance)
+    has_label = ~np.isnan(both)
+    both, units = both[has_label], np.array([request for request, _ in pairs.keys], object)[has_label]
+    found = compare_pairs(both, units, test.significance)
     if found is None:
-        return Check(title, "no_baseline", n=len(both), reason=f"{len(both)} labelled rows: too few to compare")
-    worse = _is_surely_worse(both, metric, test)
+        reason = (
+            f"{len(both):,} labelled rows: too few to compare, which takes labels of at least {LEAST_UNITS} requests"
+        )
+        return Check(title, "no_baseline", n=len(both), reason=reason)
+    is_exact = metric == "accuracy" and not test.worse and len(set(units)) == len(units)
+    worse = _is_surely_worse(both, test) if is_exact else found.high < -test.worse
     interval = f"{found.low:+.4g} to {found.high:+.4g}"
     reason = (
         f"{metric} is {'better' if found.value > 0 else 'worse' if found.value < 0 else 'equal'} by {abs(found.value):.4g} on {found.n:,} labelled "
@@ -233,9 +239,6 @@ def _check_labels(evidence: Evidence, pairs: _Pairs, test: ShadowTest) -> Check:
     return Check(title, "fail" if worse else "pass", found.value, -test.worse, n=found.n, reason=reason)
 
 
-def _is_surely_worse(gains: NDArray[np.float64], metric: str, test: ShadowTest) -> bool:
-    """Return whether the loss is above the allowed one with significance: for hits without an allowance by the exact test."""
-    if metric == "accuracy" and not test.worse:
-        return sign_test(int((gains > 0).sum()), int((gains < 0).sum())) < test.significance / 2
-    found = compare_pairs(gains, test.significance)
-    return found is not None and found.high < -test.worse
+def _is_surely_worse(gains: NDArray[np.float64], test: ShadowTest) -> bool:
+    """Return whether there are more losses than gains with significance, by the exact test: for hits of one row for each request."""
+    return sign_test(int((gains > 0).sum()), int((gains < 0).sum())) < test.significance / 2

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 _NORMAL = NormalDist()
+LEAST_UNITS = 30
+"""Fewest units, such as requests or customers, of which a mean is taken as normal: of five rows each, all hits and all misses, the tests below find
+twice as many differences as the significance allows where there is none."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ def sample_size(
 ) -> int:
     """Return how many rows a comparison of two means needs in both arms together, by the normal approximation.
 
+    At least `LEAST_UNITS` are in the smaller arm.
+
     n = (z_a + z_b)² s² (1 / q + 1 / (1 - q)) / d²  (Fleiss, Statistical Methods for Rates and Proportions, chapter 4, for unequal arms)
 
     Args:
@@ -51,16 +56,19 @@ def sample_size(
         two_sided: Whether a difference in either direction counts.
     """
     z = _NORMAL.inv_cdf(1 - (significance / 2 if two_sided else significance)) + _NORMAL.inv_cdf(power)
-    return math.ceil((z * spread / effect) ** 2 * (1 / share + 1 / (1 - share)))
+    least = math.ceil(LEAST_UNITS / min(share, 1 - share))
+    return max(least, math.ceil((z * spread / effect) ** 2 * (1 / share + 1 / (1 - share))))
 
 
 def compare_arms(
     new: Values, old: Values, units: tuple[NDArray[Any], NDArray[Any]], significance: float, *, two_sided: bool
 ) -> Difference | None:
-    """Test whether the mean of one arm differs from that of the other (one-sided: is larger); None with fewer than two units in an arm.
+    """Test whether the mean of one arm differs from that of the other (one-sided: is larger); None with too few units in an arm.
 
     Rows of one unit, such as a customer, may resemble one another: the error is that of a mean over units of different sizes (Deng et al.,
-    Applying the Delta Method in Metric Analytics, 2018). Where each row is a unit it is Welch's.
+    Applying the Delta Method in Metric Analytics, 2018). Where each row is a unit it is Welch's, or that of both arms together where that is larger: the
+    few rows of a small share may all be hits, and seem not to vary at all (with 5 % misses, and 30 and 270 rows, Welch's finds a difference in 22 % of the
+    draws of equal versions).
 
     Args:
         new: Values of the rows of one arm, shape [rows].
@@ -73,21 +81,24 @@ def compare_arms(
     if any(part is None for part in parts):
         return None
     (mean, variance), (other, other_variance) = (part for part in parts if part is not None)
-    error = math.sqrt(variance + other_variance)
-    return _difference(mean - other, error, len(new) + len(old), significance, two_sided=two_sided)
+    rows = len(new), len(old)
+    of_a_row = (variance * rows[0] ** 2 + other_variance * rows[1] ** 2) / sum(rows)
+    error = math.sqrt(max(variance + other_variance, of_a_row * (1 / rows[0] + 1 / rows[1])))
+    return _difference(mean - other, error, sum(rows), significance, two_sided=two_sided)
 
 
-def compare_pairs(differences: Values, significance: float) -> Difference | None:
-    """Test whether the mean of paired differences is 0 (two-sided, paired z test); None with fewer than two.
+def compare_pairs(differences: Values, units: NDArray[Any], significance: float) -> Difference | None:
+    """Test whether the mean of paired differences is 0 (two-sided, paired z test by units as in `compare_arms`); None with too few units.
 
     Args:
         differences: Difference of both versions' values for each row, shape [rows].
+        units: The unit of each row, such as its request.
         significance: Of the test, and of the interval.
     """
-    if len(differences) < 2:
+    part = _mean_of_units(differences, units)
+    if part is None:
         return None
-    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    return _difference(float(differences.mean()), error, len(differences), significance, two_sided=True)
+    return _difference(part[0], math.sqrt(part[1]), len(differences), significance, two_sided=True)
 
 
 def sign_test(wins: int, losses: int) -> float:
@@ -105,11 +116,11 @@ def sign_test(wins: int, losses: int) -> float:
 
 
 def _mean_of_units(values: Values, units: NDArray[Any]) -> tuple[float, float] | None:
-    """Return the mean of the rows, and its variance by units."""
+    """Return the mean of the rows, and its variance by units; None with fewer than `LEAST_UNITS`."""
     _, of_row = np.unique(units, return_inverse=True)
     rows = np.bincount(of_row)
     count = len(rows)
-    if count < 2:
+    if count < LEAST_UNITS:
         return None
     sums = np.bincount(of_row, weights=values)
     mean = float(values.mean())

@@ -36,28 +36,35 @@ class Labels:
         keys = zip(table["id"].to_pylist(), table["row"].to_pylist(), strict=True)
         return cls(table["label"].combine_chunks(), {key: place for place, key in enumerate(keys)})
 
-    def find(self, ids: Iterable[tuple[str, int]], version: TestedVersion) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the known labels of some rows as the task's values, and the places of these rows.
+    def find(
+        self, ids: Iterable[tuple[str, int]], version: TestedVersion, other: TestedVersion
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the labels of some rows as the task's values, and the places of these rows.
+
+        A class that only one of the versions knows is in neither's rows: it would be missed by the other, whose own rows did not have it.
 
         Args:
             ids: Id and row of each.
-            version: The version whose classes count.
+            version: The version whose classes number the labels.
+            other: The other one.
         """
         found = [(place, at) for place, key in enumerate(ids) if (at := self.places.get(key)) is not None]
         rows = np.array([place for place, _ in found], np.int64)
         taken = self.values.take(pa.array([at for _, at in found], pa.int64()))
         labels = version.task.label_values(taken, version.signature.classes)
-        known = np.asarray(version.task.is_known(labels), np.bool_)
+        theirs = other.task.label_values(taken, other.signature.classes)
+        known = np.asarray(version.task.is_known(labels), np.bool_) & np.asarray(other.task.is_known(theirs), np.bool_)
         return labels[known], rows[known]
 
 
 def scores_of(answer: LiveAnswer, version: TestedVersion) -> NDArray[np.float64] | None:
-    """Return the scores of an answer, shape [rows] or [rows, classes]; None when they have another shape."""
+    """Return the scores of an answer, shape [rows] or [rows, classes]; None when they have another shape, or one is missing."""
     try:
         scores = np.array(answer.outputs[version.task.score], np.float64)
     except (LookupError, ValueError, TypeError):
         return None
-    return scores if scores.shape == version.task.score_shape(len(scores), version.signature.classes) else None
+    fits = scores.ndim > 0 and scores.shape == version.task.score_shape(len(scores), version.signature.classes)
+    return scores if fits and np.isfinite(scores).all() else None
 
 
 def count_labelled(requests: Iterable[LiveRequest], labels: Labels) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import select
 import socket
 import threading
 import time
@@ -28,6 +29,8 @@ except ImportError:  # MLServer brings it, seldon-core does not
 UNREACHABLE = "unreachable"
 _PAUSE_SECONDS = 1.0
 """After a refused connection nobody tries again for this time: a server that starts, or is gone, costs a request nothing then."""
+_MOST_TIMEOUTS, _HANG_PAUSE_SECONDS = 3, 10.0
+"""After so many waits in a row that were in vain only one request in this time tries again: each holds a slot of the champion's server."""
 _MOST_BYTES = 64 << 20
 _FAILURES = (OSError, http.client.HTTPException)
 
@@ -37,7 +40,8 @@ class ChallengerError(Exception):
 
     Args:
         code: `unreachable`, `no_answer` (the connection ended, or the time was over), `too_busy`, `refused` (by its rules), `failed`,
-            `unreadable`, or `other_version` (another version serves at the address).
+            `unreadable` (no JSON, an output is missing, has another number of rows, or a number is missing or infinite), or
+            `other_version` (another version serves at the address).
     """
 
     def __init__(self, code: str) -> None:
@@ -70,11 +74,13 @@ class ChallengerClient:
         self._metadata_path = "/metadata" if self._is_seldon else model_path(name)
         self._taken: frozenset[str] | None = None
         self._down_until = 0.0
+        self._timeouts = 0  # in a row
+        self._lock = threading.Lock()
         self._local = threading.local()
 
     @property
     def is_down(self) -> bool:
-        """Whether its connection was refused a moment ago."""
+        """Whether its connection was refused a moment ago, or it has not answered the latest requests in time."""
         return time.monotonic() < self._down_until
 
     def ask(self, request_id: str, columns: Columns) -> dict[str, np.ndarray[Any, Any]]:
@@ -87,19 +93,48 @@ class ChallengerClient:
         Raises:
             ChallengerError: When it does not answer.
         """
-        if self.is_down:
-            raise ChallengerError(UNREACHABLE)
+        self._check_reachable()
         if self._taken is None:
             self._taken = self._find_taken()
-        columns = {name: values for name, values in columns.items() if name in self._taken}
-        write = self._write_seldon if self._is_seldon else self._write_v2
-        status, body = self._send("POST", self._path, _dumps(write(request_id, columns)))
+        rows = max(map(len, columns.values()), default=0)
+        # a feature that the champion does not take is refused by the champion
+        sent = {name: values for name, values in columns.items() if name in self._taken and name in self._features}
+        try:
+            content = _dumps(
+                self._write_seldon(request_id, sent) if self._is_seldon else self._write_v2(request_id, sent)
+            )
+        except (
+            ValueError,
+            TypeError,
+        ):  # the champion has not checked the values yet, where it is not the one to answer
+            raise ChallengerError("refused") from None
+        status, body = self._send("POST", self._path, content)
         if status != 200:
             raise ChallengerError("too_busy" if status == 429 else "refused" if 400 <= status < 500 else "failed")
         try:
-            return self._read_seldon(json.loads(body)) if self._is_seldon else self._read_v2(_loads(body))
+            outputs = self._read_seldon(json.loads(body)) if self._is_seldon else self._read_v2(_loads(body))
+            return self._check_outputs(outputs, rows)
         except (ValueError, LookupError, TypeError, AttributeError):
             raise ChallengerError("unreadable") from None
+
+    def _check_reachable(self) -> None:
+        """Raise where it is down; of the requests that come after a pause for a server that hangs the first one goes on."""
+        with self._lock:
+            if self.is_down:
+                raise ChallengerError(UNREACHABLE)
+            if self._timeouts >= _MOST_TIMEOUTS:
+                self._down_until = time.monotonic() + _HANG_PAUSE_SECONDS
+
+    def _check_outputs(self, outputs: dict[str, np.ndarray[Any, Any]], rows: int) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the outputs that the champion has, too; ValueError or LookupError where a client of the champion could not read them."""
+        found = {name: outputs[name] for name in self._output_types}
+        for name, values in found.items():
+            is_text = FEATURE_TYPES[self._output_types[name]].numpy is object
+            if len(values) != rows or (values.dtype == object) != is_text:
+                raise ValueError(f"output {name!r} has another number of rows, or another type")
+            if not is_text and not np.isfinite(values).all():
+                raise ValueError(f"output {name!r} has a number that is missing or infinite")
+        return found
 
     def _find_taken(self) -> frozenset[str]:
         """Return the features that the version takes: it may be trained without one that the champion takes."""
@@ -113,30 +148,42 @@ class ChallengerClient:
         raise ChallengerError(UNREACHABLE)
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        """Send a request; a kept connection that the server has closed meanwhile is opened again, once."""
+        """Send a request, once: a server that died of it would die of it again, and one that answered too late has logged it."""
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            try:
-                return self._exchange(connection, method, path, body)
-            except TimeoutError:
-                self._drop(connection)
-                raise ChallengerError("no_answer") from None
-            except _FAILURES:
-                self._drop(connection)
+        if connection is not None and _is_closed(connection):
+            self._drop(connection)
+            connection = None
+        if connection is None:
+            connection = self._connect()
+        try:
+            answer = self._exchange(connection, method, path, body)
+        except _FAILURES as error:
+            self._drop(connection)
+            self._count_timeout(error)
+            raise ChallengerError("no_answer") from None
+        with self._lock:
+            if self._timeouts:
+                self._timeouts, self._down_until = 0, 0.0
+        return answer
+
+    def _connect(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._seconds)
         try:
             connection.connect()
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:
+        except OSError as error:
             connection.close()
             self._down_until = time.monotonic() + _PAUSE_SECONDS
+            self._count_timeout(error)
             raise ChallengerError(UNREACHABLE) from None
         self._local.connection = connection
-        try:
-            return self._exchange(connection, method, path, body)
-        except _FAILURES:
-            self._drop(connection)
-            raise ChallengerError("no_answer") from None
+        return connection
+
+    def _count_timeout(self, error: Exception) -> None:
+        with self._lock:
+            self._timeouts = self._timeouts + 1 if isinstance(error, TimeoutError) else 0
+            if self._timeouts >= _MOST_TIMEOUTS:
+                self._down_until = time.monotonic() + _HANG_PAUSE_SECONDS
 
     def _exchange(
         self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None
@@ -176,7 +223,17 @@ class ChallengerClient:
 
     def _check_version(self, found: Any) -> None:
         if (found or "") != self._version:
+            self._taken = None  # of the other version
             raise ChallengerError("other_version")
+
+
+def _is_closed(connection: http.client.HTTPConnection) -> bool:
+    """Return whether the server has closed a kept connection: with no request to answer, all that can be read is its end."""
+    if connection.sock is None:
+        return True
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _plain(values: Any, feature: Feature) -> list[Any]:

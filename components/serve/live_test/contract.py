@@ -60,8 +60,13 @@ class LiveTest(Collector, ABC):
     threads: Executor | None = None
 
     @abstractmethod
-    def add(self, answered: AnsweredRequest) -> None:
-        """Take note of what the champion answered; never waits."""
+    def add(self, answered: AnsweredRequest, *, is_open: bool = True) -> None:
+        """Take note of what the champion answered; never waits.
+
+        Args:
+            answered: The request and its answer.
+            is_open: Whether the version under test might have answered it.
+        """
 
     def routes(self, request_id: str, columns: Columns) -> bool:
         """Return whether the version under test answers a request."""

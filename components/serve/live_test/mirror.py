@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from sys import getsizeof
 
 import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -26,6 +27,8 @@ QUEUE_REQUESTS = 256
 """Copies that may wait: a second of a busy server's requests."""
 QUEUE_ROWS = 20_000
 """Rows of the copies that may wait."""
+QUEUE_BYTES = 64 << 20
+"""Bytes of the copies that may wait: a text may have a mebibyte."""
 _LOST_SECONDS = 5.0
 _CLOSING_SECONDS = 3.0
 
@@ -44,8 +47,8 @@ class Mirror(LiveTest):
         self, settings: LiveTestSettings, challenger: ChallengerClient, log: LabelLog, is_pressed: Callable[[], bool]
     ) -> None:
         self._settings, self._challenger, self._log, self._is_pressed = settings, challenger, log, is_pressed
-        self._queue: deque[AnsweredRequest] = deque()
-        self._rows = self._compared = 0
+        self._queue: deque[tuple[AnsweredRequest, int]] = deque()  # with its bytes
+        self._rows = self._bytes = self._compared = 0
         self._failed: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._lost_logged: Counter[str] = Counter()
@@ -55,18 +58,24 @@ class Mirror(LiveTest):
         self._thread = threading.Thread(target=self._run, name="naru-mirror", daemon=True)
         self._thread.start()
 
-    def add(self, answered: AnsweredRequest) -> None:
-        """Queue a copy of a request, or drop it; takes a few microseconds."""
+    def add(self, answered: AnsweredRequest, *, is_open: bool = True) -> None:
+        """Queue a copy of a request, or drop it; takes a few microseconds, and some more for texts."""
         if not is_sampled(answered.id, self._settings.share):
             return
         if self._is_pressed():
             self._lose("busy")
             return
+        size = _bytes_of(answered)
         with self._lock:
-            is_full = len(self._queue) >= QUEUE_REQUESTS or self._rows + answered.rows > QUEUE_ROWS
+            is_full = (
+                len(self._queue) >= QUEUE_REQUESTS
+                or self._rows + answered.rows > QUEUE_ROWS
+                or self._bytes + size > QUEUE_BYTES
+            )
             if not is_full and not self._closing.is_set():
-                self._queue.append(answered)
+                self._queue.append((answered, size))
                 self._rows += answered.rows
+                self._bytes += size
                 was_idle = len(self._queue) == 1
         if is_full or self._closing.is_set():
             self._lose("full" if is_full else "ending")
@@ -116,8 +125,11 @@ class Mirror(LiveTest):
 
     def _take(self) -> AnsweredRequest | None:
         with self._lock:
-            answered = self._queue.popleft() if self._queue else None
-            self._rows -= answered.rows if answered else 0
+            if not self._queue:
+                return None
+            answered, size = self._queue.popleft()
+            self._rows -= answered.rows
+            self._bytes -= size
             return answered
 
     def _copy(self, answered: AnsweredRequest) -> None:
@@ -150,6 +162,12 @@ class Mirror(LiveTest):
         if new and not self._log.add(1, write_lost(MODE, new), time.time()):
             with self._lock:
                 self._lost_logged -= new
+
+
+def _bytes_of(answered: AnsweredRequest) -> int:
+    """Return the approximate memory of a request."""
+    columns = answered.inputs.values()
+    return sum(each.nbytes if isinstance(each, np.ndarray) else sum(map(getsizeof, each)) for each in columns)
 
 
 def _largest_difference(champion: Outputs, challenger: Outputs) -> float:

@@ -25,6 +25,7 @@ from components.serve.request_log import AnsweredRequest
 MODE = "ab"
 _THREADS = 16
 _MOST_FAILURES = 1_000
+_UNKNOWN = "failed"
 
 
 class Split(LiveTest):
@@ -62,19 +63,24 @@ class Split(LiveTest):
         except ChallengerError as error:
             with self._lock:
                 self._fallbacks[error.code] += 1
-                if len(self._failed) < _MOST_FAILURES:
-                    self._failed[request_id] = error.code
+                self._failed[request_id] = error.code
+                if (
+                    len(self._failed) > _MOST_FAILURES
+                ):  # the champion refused the oldest ones, too: nobody answered them
+                    del self._failed[next(iter(self._failed))]
             return None
         answer = answer_of(self._settings.challenger, time.perf_counter() - began, outputs)
         self._write(request_id, columns, time.time(), {CHALLENGER: answer})
         return Answer(outputs, self._settings.challenger)
 
-    def add(self, answered: AnsweredRequest) -> None:
+    def add(self, answered: AnsweredRequest, *, is_open: bool = True) -> None:
         """Take note of what the champion answered: a request of its own, or one that the version under test did not answer."""
+        if not is_open:
+            return  # it named the champion's version, or its path is not split: it is in no arm, or the arms had other clients
         with self._lock:
             failed = self._failed.pop(answered.id, "")
         if not failed and self.routes(answered.id, answered.inputs):
-            return  # it named the champion's version, or came on a path that is not split: it is in no arm
+            failed = _UNKNOWN
         own = {CHAMPION: answer_of(self._settings.champion, answered.seconds, answered.outputs)}
         self._write(
             answered.id, answered.inputs, answered.time, {**({CHALLENGER: {"failed": failed}} if failed else {}), **own}

@@ -52,6 +52,35 @@ def test_two_arms_of_single_rows_are_compared_as_welch_does() -> None:
     assert one_sided.p == pytest.approx(expected_one, rel=1e-2)
 
 
+@pytest.mark.parametrize(("rows", "hits"), [((30, 270), 0.95), ((30, 30), 0.8), ((30, 120), 0.9)])
+def test_equal_versions_differ_no_more_often_than_stated_however_small_the_share(
+    rows: tuple[int, int], hits: float
+) -> None:
+    """All numbers of hits that both arms can have, with their probabilities: with 30 rows all of them are often hits."""
+    found = 0.0
+    for one in range(rows[0] + 1):
+        for other in range(rows[1] + 1):
+            weight = float(stats.binom.pmf(one, rows[0], hits) * stats.binom.pmf(other, rows[1], hits))
+            if weight < 1e-5:
+                continue
+            new, old = np.arange(rows[0]) < one, np.arange(rows[1]) < other
+            units = np.arange(rows[0]), np.arange(rows[1])
+            result = compare_arms(new.astype(float), old.astype(float), units, 0.05, two_sided=True)
+            found += weight if result is not None and result.p < 0.05 else 0.0
+    assert found < 0.065
+
+
+def test_pairs_of_one_request_are_not_counted_as_independent() -> None:
+    random, found, naive = np.random.default_rng(11), 0, 0
+    units = np.repeat(np.arange(60), 20)
+    for _ in range(400):
+        differences = np.repeat(random.normal(0, 1, 60), 20) + random.normal(0, 0.5, 1_200)
+        by_request, by_row = compare_pairs(differences, units, 0.05), compare_pairs(differences, np.arange(1_200), 0.05)
+        assert by_request is not None and by_row is not None
+        found, naive = found + (by_request.p < 0.05), naive + (by_row.p < 0.05)
+    assert found < 0.09 * 400 and naive > 0.4 * 400
+
+
 def test_rows_of_one_customer_are_not_counted_as_independent() -> None:
     """Draws of customers with 1 to 20 rows each, who resemble themselves: the stated error is that of repeated draws."""
     random = np.random.default_rng(3)
@@ -61,8 +90,8 @@ def test_rows_of_one_customer_are_not_counted_as_independent() -> None:
         own = np.repeat(random.normal(0, 1, 200), rows)
         values = own + random.normal(0, 0.5, len(own))
         units = np.repeat(np.arange(200), rows)
-        other = random.normal(0, 1e-6, 10)
-        found = compare_arms(values, other, (units, np.arange(10)), 0.05, two_sided=True)
+        other = random.normal(0, 1e-6, 6_000)
+        found = compare_arms(values, other, (units, np.arange(6_000)), 0.05, two_sided=True)
         assert found is not None
         means.append(found.value)
         errors.append(found.error)
@@ -74,7 +103,7 @@ def test_rows_of_one_customer_are_not_counted_as_independent() -> None:
 def test_pairs_are_compared_by_their_differences() -> None:
     random = np.random.default_rng(5)
     differences = random.normal(0.008, 0.4, 5_000)
-    found, expected = compare_pairs(differences, 0.05), stats.ttest_1samp(differences, 0.0)
+    found, expected = compare_pairs(differences, np.arange(5_000), 0.05), stats.ttest_1samp(differences, 0.0)
     assert found is not None
     assert found.value / found.error == pytest.approx(expected.statistic, rel=1e-9)
     assert found.p == pytest.approx(expected.pvalue, rel=2e-2)
@@ -87,8 +116,10 @@ def test_the_sign_test_is_the_exact_binomial_one(wins: int, losses: int) -> None
 
 
 def test_too_few_rows_and_rows_without_variation_have_an_answer() -> None:
-    one, two = np.ones(1), np.ones(2)
-    assert compare_arms(one, two, (np.arange(1), np.arange(2)), 0.05, two_sided=True) is None
-    assert compare_pairs(one, 0.05) is None
-    same = compare_arms(two, two, (np.arange(2), np.arange(2)), 0.05, two_sided=True)
+    few, enough = np.ones(29), np.ones(30)
+    for arms in ((few, enough), (enough, few)):
+        assert compare_arms(*arms, (np.arange(len(arms[0])), np.arange(len(arms[1]))), 0.05, two_sided=True) is None
+    assert compare_pairs(few, np.arange(29), 0.05) is None
+    assert compare_pairs(np.ones(300), np.arange(300) % 29, 0.05) is None, "of 29 requests"
+    same = compare_arms(enough, enough, (np.arange(30), np.arange(30)), 0.05, two_sided=True)
     assert same is not None and (same.value, same.p) == (0.0, 1.0)

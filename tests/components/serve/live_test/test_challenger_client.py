@@ -24,7 +24,8 @@ SIGNATURE = Signature(
     ("0", "1"),
 )
 COLUMNS = {"delay": np.array([0.1, np.nan]), "month": np.array([7.0, 8.0]), "carrier": ["UA", b"AA"]}
-V2 = {"model_version": "4", "outputs": [{"name": "probability", "datatype": "FP32", "shape": [2], "data": [0.25, 0.5]}]}
+OUTPUT = {"name": "probability", "datatype": "FP32", "shape": [2], "data": [0.25, 0.5]}
+V2 = {"model_version": "4", "outputs": [OUTPUT]}
 SELDON = {"jsonData": {"probability": [0.25, 0.5]}, "meta": {"tags": {"model_version": "4"}}}
 
 
@@ -37,6 +38,8 @@ class Stub:
         self.inputs = ["delay", "month", "carrier"]
         self.connections = 0
         self.port = 0
+        self.may = threading.Event()
+        self.may.set()
 
 
 @contextmanager
@@ -55,6 +58,7 @@ def running() -> Iterator[Stub]:
 
         def do_POST(self) -> None:
             stub.asked.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            stub.may.wait(30)
             if stub.answer[0] == 0:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
@@ -126,6 +130,10 @@ def test_a_feature_that_the_version_does_not_take_is_not_sent() -> None:
         ((500, {}), "failed"),
         ((200, b"<html>"), "unreadable"),
         ((200, {**V2, "model_version": "5"}), "other_version"),
+        ((200, {**V2, "outputs": []}), "unreadable"),
+        ((200, {**V2, "outputs": [{**OUTPUT, "shape": [1], "data": [0.25]}]}), "unreadable"),
+        ((200, {**V2, "outputs": [{**OUTPUT, "data": [0.25, None]}]}), "unreadable"),
+        ((200, {**V2, "outputs": [{**OUTPUT, "datatype": "BYTES", "data": ["a", "b"]}]}), "unreadable"),
         ((0, b""), "no_answer"),
     ],
 )
@@ -135,6 +143,64 @@ def test_every_failure_has_a_code(answer: tuple[int, Any], code: str) -> None:
         with pytest.raises(ChallengerError) as caught:
             client(stub.port).ask("r1", COLUMNS)
         assert caught.value.code == code
+
+
+def test_a_server_that_dies_of_a_request_is_not_sent_it_again_and_has_not_merely_been_away() -> None:
+    with running() as stub:
+        asking = client(stub.port)
+        asking.ask("r1", COLUMNS)
+        stub.answer = (0, b"")
+        with pytest.raises(ChallengerError, match="no_answer"):
+            asking.ask("r2", COLUMNS)
+        assert [body["id"] for _, body in stub.asked] == ["r1", "r2"]
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running() as stub:
+        asking = client(stub.port)
+        asking.ask("r1", COLUMNS)
+    with running() as stub:  # its server was started again
+        asking._port = stub.port
+        asking._local.connection.sock.shutdown(socket.SHUT_RDWR)
+        assert asking.ask("r2", COLUMNS)["probability"].tolist() == [0.25, 0.5]
+
+
+def test_a_server_that_hangs_holds_few_requests_and_is_tried_again_after_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each waiting request holds a slot of the champion's server."""
+    with running() as stub:
+        asking = client(stub.port, seconds=0.05)
+        asking.ask("r0", COLUMNS)
+        stub.may.clear()
+        codes = []
+        for number in range(20):
+            with pytest.raises(ChallengerError) as caught:
+                asking.ask(f"r{number}", COLUMNS)
+            codes.append(caught.value.code)
+        assert codes == ["no_answer"] * 3 + ["unreachable"] * 17
+        monkeypatch.setattr(asking, "_down_until", 0.0)  # the pause is over
+        codes = []
+        for number in range(5):
+            with pytest.raises(ChallengerError) as caught:
+                asking.ask(f"s{number}", COLUMNS)
+            codes.append(caught.value.code)
+        assert codes == ["no_answer"] + ["unreachable"] * 4, "one request tries"
+        stub.may.set()
+        monkeypatch.setattr(asking, "_down_until", 0.0)
+        monkeypatch.setattr(asking, "_seconds", 5.0)
+        for name in ("t1", "t2"):
+            assert asking.ask(name, COLUMNS)["probability"].tolist() == [0.25, 0.5]
+
+
+def test_values_that_the_champion_will_refuse_are_not_sent() -> None:
+    with running() as stub:
+        stub.inputs.append("weather")
+        asking = client(stub.port)
+        asking.ask("r1", {**COLUMNS, "weather": ["rain", "sun"]})
+        assert "weather" not in {each["name"] for each in stub.asked[0][1]["inputs"]}
+        with pytest.raises(ChallengerError, match="refused"):
+            asking.ask("r2", {**COLUMNS, "carrier": [b"\xff", b"AA"]})
 
 
 def test_a_server_that_is_not_there_is_not_tried_for_each_request_and_is_found_when_it_comes(

@@ -17,7 +17,7 @@ from components._core.request_log.live_test_lines import read_live_lines
 from components.serve.label_log import LabelLog
 from components.serve.live_test.challenger_client import ChallengerError
 from components.serve.live_test.contract import LiveTestSettings
-from components.serve.live_test.mirror import QUEUE_REQUESTS, Mirror
+from components.serve.live_test.mirror import QUEUE_BYTES, QUEUE_REQUESTS, Mirror
 from components.serve.request_log import AnsweredRequest, LogSettings
 
 SETTINGS = LiveTestSettings("000001-a", "3", "4", 1.0)
@@ -94,6 +94,18 @@ def test_when_the_shadow_is_slow_the_queue_fills_and_what_is_above_it_is_dropped
     challenger.may.set()
     settle(mirror, challenger, QUEUE_REQUESTS + 1)
     assert read_live_lines(str(tmp_path), datetime.now(UTC)).lost["full"] == 40
+
+
+def test_long_texts_fill_the_queue_by_their_bytes(tmp_path: Path) -> None:
+    challenger = Challenger()
+    mirror = make(tmp_path, challenger)
+    text = "x" * (QUEUE_BYTES // 4)
+    for number in range(8):
+        one = answered(str(number))
+        mirror.add(AnsweredRequest(one.id, one.time, one.seconds, 1, {"x": [text]}, one.outputs))
+    challenger.may.set()
+    settle(mirror, challenger, 3)
+    assert read_live_lines(str(tmp_path), datetime.now(UTC)).lost["full"] >= 4
 
 
 def test_under_load_nothing_is_copied_at_all(tmp_path: Path) -> None:

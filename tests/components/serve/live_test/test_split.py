@@ -100,7 +100,24 @@ def test_where_the_version_under_test_fails_the_champion_answers_and_the_line_sa
 
 
 def test_a_request_that_named_the_champions_version_is_in_no_arm(tmp_path: Path) -> None:
-    split = make(tmp_path, share=0.99)
-    name = next(str(number) for number in range(100) if split.routes(str(number), {}))
-    split.add(answered(name, {}))
+    """Otherwise the champion's arm had clients that the other never gets."""
+    split = make(tmp_path)
+    for number in range(20):
+        split.add(answered(str(number), {}), is_open=False)
     assert lines(split, tmp_path) == []
+
+
+def test_requests_that_the_champion_refuses_as_well_hide_no_later_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.serve.live_test.split._MOST_FAILURES", 3)
+    split = make(tmp_path, share=0.99, code="refused")
+    names = [str(number) for number in range(100) if split.routes(str(number), {})][:8]
+    for name in names:
+        split.ask(name, {})
+    for name in (names[-1], names[0]):
+        split.add(answered(name, {}))
+    assert {request.id: request.failed for request in lines(split, tmp_path)} == {
+        names[-1]: "refused",
+        names[0]: "failed",
+    }
