@@ -110,6 +110,7 @@ class ChallengerClient:
             raise ChallengerError("refused") from None
         status, body = self._send("POST", self._path, content)
         if status != 200:
+            self._taken = None  # another version may have come to the address
             raise ChallengerError("too_busy" if status == 429 else "refused" if 400 <= status < 500 else "failed")
         try:
             outputs = self._read_seldon(json.loads(body)) if self._is_seldon else self._read_v2(_loads(body))
@@ -140,8 +141,9 @@ class ChallengerClient:
         """Return the features that the version takes: it may be trained without one that the champion takes."""
         status, body = self._send("GET", self._metadata_path)
         try:
-            if status == 200:
-                return frozenset(str(each["name"]) for each in json.loads(body)["inputs"])
+            found = json.loads(body)["inputs"] if status == 200 else []
+            if found:  # MLServer answers before its model is loaded, without inputs
+                return frozenset(str(each["name"]) for each in found)
         except (ValueError, LookupError, TypeError):
             pass
         self._down_until = time.monotonic() + _PAUSE_SECONDS  # it starts, or serves another model

@@ -15,6 +15,7 @@ from mlserver.grpc import dataplane_pb2 as pb
 from components._core.types.feature_types import INT64, STRING
 from components.serve.admission import AdmissionControl
 from components.serve.limits import Limits
+from components.serve.live_test.contract import Answer
 from components.serve.mlserver_grpc import GrpcFastPath
 from components.serve.mlserver_runtime import NaruRuntime
 from components.serve.oip_bounds import Bounds
@@ -43,9 +44,11 @@ class Runtime:
     def choose(self, wanted: list[Any]) -> Any:
         return lambda outputs: {name: values for name, values in outputs.items() if not wanted or name in dict(wanted)}
 
-    async def answer(self, request_id: str, tensors: Any) -> dict[str, np.ndarray]:
-        self.seen = NaruRuntime._columns(self, tensors)  # type: ignore[arg-type]
-        return {"class": np.array(["no", "yes"], dtype=object), "probability": np.array([0.25, 0.75], np.float32)}
+    async def answer(self, request_id: str, tensors: Any, *, is_open: bool) -> Answer:
+        self.seen, self.is_open = NaruRuntime._columns(self, tensors), is_open  # type: ignore[arg-type]
+        return Answer(
+            {"class": np.array(["no", "yes"], dtype=object), "probability": np.array([0.25, 0.75], np.float32)}
+        )
 
 
 def ask(message: Any) -> tuple[Runtime, Any]:

@@ -122,6 +122,30 @@ def test_a_feature_that_the_version_does_not_take_is_not_sent() -> None:
         assert [each["name"] for each in stub.asked[0][1]["inputs"]] == ["month"]
 
 
+def test_a_server_whose_model_is_not_loaded_yet_is_not_sent_rows_without_features(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with running() as stub:
+        stub.inputs, asking = [], client(stub.port)
+        with pytest.raises(ChallengerError, match="unreachable"):
+            asking.ask("r1", COLUMNS)
+        assert not stub.asked and asking.is_down
+        stub.inputs = ["month"]
+        monkeypatch.setattr(asking, "_down_until", 0.0)
+        asking.ask("r1", COLUMNS)
+        assert [each["name"] for each in stub.asked[0][1]["inputs"]] == ["month"]
+
+
+def test_after_a_refusal_it_finds_what_the_server_takes_now() -> None:
+    with running() as stub:
+        stub.answer, asking = (400, {}), client(stub.port)
+        with pytest.raises(ChallengerError, match="refused"):
+            asking.ask("r1", COLUMNS)
+        stub.answer, stub.inputs = (200, V2), ["month"]
+        asking.ask("r2", COLUMNS)
+        assert [each["name"] for each in stub.asked[1][1]["inputs"]] == ["month"]
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
