@@ -22,6 +22,7 @@ from components._core.store.ledger import Deployment, append_deployment, current
 from components._core.types.signature import Feature, Signature
 from components.deploy.live_test import settle
 from components.deploy.live_test.settle import stop_live_test
+from components.deploy.live_test.versions import find_mismatch
 from components.deploy.promotion import Compared, promote
 from components.deploy.targets.contract import RolloutTarget
 from pipelines.__main__ import app
@@ -107,6 +108,14 @@ def test_a_version_that_needs_a_feature_which_requests_do_not_have_is_not_tested
     outcome = begin(shadow)
     assert outcome is not None and outcome.verdict == "blocked"
     assert "needs 'weather', which requests to the champion do not have" in outcome.reason
+
+
+def test_a_version_that_lacks_an_output_of_the_champion_is_not_tested() -> None:
+    inputs = (Feature("x", "float32", False),)
+    with_interval = Signature("regression", inputs, {"prediction": "float32", "lower": "float32"}, ())
+    without = Signature("regression", inputs, {"prediction": "float32"}, ())
+    assert "does not answer with 'lower'" in find_mismatch(with_interval, without)
+    assert find_mismatch(without, with_interval) == ""
 
 
 def test_a_target_that_keeps_versions_in_service_says_that_it_runs_no_live_test(shadow: Path) -> None:

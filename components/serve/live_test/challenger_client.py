@@ -129,8 +129,8 @@ class ChallengerClient:
         """Return the outputs that the champion has, too; ValueError or LookupError where a client of the champion could not read them."""
         found = {name: outputs[name] for name in self._output_types}
         for name, values in found.items():
-            is_text = FEATURE_TYPES[self._output_types[name]].numpy is object
-            if len(values) != rows or (values.dtype == object) != is_text:
+            is_text = FEATURE_TYPES[self._output_types[name]].numpy.kind == "O"
+            if len(values) != rows or (values.dtype.kind == "O") != is_text:
                 raise ValueError(f"output {name!r} has another number of rows, or another type")
             if not is_text and not np.isfinite(values).all():
                 raise ValueError(f"output {name!r} has a number that is missing or infinite")
