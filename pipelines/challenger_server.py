@@ -63,6 +63,7 @@ class ChallengerServer:
         self._command, self._log = [*command, "--port", str(port)], log
         self._project, self._settings, self._folder, self._every = project, settings, folder, every
         self._closing = threading.Event()
+        self._lock = threading.Lock()  # of starts and stops: none may be started after the last stop
         self._process = self._start()
         self._thread = threading.Thread(target=self._watch, name="naru-live-test", daemon=True)
         self._thread.start()
@@ -70,7 +71,8 @@ class ChallengerServer:
     def close(self) -> None:
         """Stop the server and the looks."""
         self._closing.set()
-        self._stop()
+        with self._lock:
+            self._stop()
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
@@ -92,21 +94,28 @@ class ChallengerServer:
         while not self._closing.wait(self._every):
             try:
                 if self._has_ended():
-                    self._stop()
+                    with self._lock:
+                        self._stop()
                     return
                 said = ""
             except NaruError as error:
                 if str(error) != said:
                     said = str(error)
                     print(f"naru: serve: cannot judge the live test: {error}", file=sys.stderr, flush=True)
-            if self._process.poll() is not None and not self._closing.is_set():
-                code = self._process.returncode
-                print(
-                    f"naru: serve: the server of version {self.test.began.version} ended with {code}; it is started again",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                self._process = self._start()
+            with self._lock:
+                if self._process.poll() is not None and not self._closing.is_set():
+                    self._start_again()
+
+    def _start_again(self) -> None:
+        code, version = self._process.returncode, self.test.began.version
+        print(
+            f"naru: serve: the server of version {version} ended with {code}; it is started again; its log is {self._log}",
+            file=sys.stderr,
+            flush=True,
+        )
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process = self._start()
 
     def _has_ended(self) -> bool:
         """Look at the test; print what came of it when it has ended."""

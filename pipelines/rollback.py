@@ -65,27 +65,37 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
 
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = read_deployments(settings.store, project.name)
-    if find_open(read_live_tests(settings.store, project.name)) is not None:
-        from components.deploy.live_test.settle import stop_live_test
-
-        ended = stop_live_test(project, settings, f"rolled back by {who()}")
-        if ended is not None and not to:
-            champion = lines[-1].version
-            return RolledBack(
-                project.name, champion, champion, [f"the live test of version {ended.began.version} was ended"]
-            )
+    test = find_open(read_live_tests(settings.store, project.name))
+    # one beside an earlier champion is left over: ending it takes nothing back
+    if (
+        test is not None
+        and not to
+        and lines
+        and lines[-1].identity == test.champion
+        and _stop_live_test(project, settings)
+    ):
+        champion, seen = lines[-1].version, [f"the live test of version {test.began.version} was ended"]
+        return RolledBack(project.name, champion, champion, seen)
     chosen = _choose(project.name, lines, to)
     remedy = "look at what was done (naru ledger), then run naru rollback again"
     compared = Compared(lines[-1].identity, "this rollback began", remedy)
-    seen: list[str] = []
+    seen = []
     open_target = find_target(settings.serving)
     served = open_target and open_target(project, settings, partial(place_servers, project, target, settings.namespace))
     if isinstance(served, RolloutTarget):
         chosen, seen = _move_servers(project, settings, compared, lines[-1], chosen, to, served)
     else:
         _verify(chosen)
+    if test is not None:
+        _stop_live_test(project, settings)
     promote(settings, project.name, asdict(chosen), _why(chosen), compared)
     return RolledBack(project.name, lines[-1].version, chosen.version, seen)
+
+
+def _stop_live_test(project: Project, settings: Settings) -> bool:
+    from components.deploy.live_test.settle import stop_live_test  # brings NumPy and PyArrow
+
+    return stop_live_test(project, settings, f"rolled back by {who()}") is not None
 
 
 def tell_ledgers(folder: Path) -> list[list[str]]:

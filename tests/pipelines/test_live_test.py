@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from components._core.store.ledger import Deployment, append_deployment, current
 from components._core.types.signature import Feature, Signature
 from components.deploy.live_test import settle
 from components.deploy.live_test.settle import stop_live_test
+from components.deploy.live_test.versions import find_mismatch
 from components.deploy.promotion import Compared, promote
 from components.deploy.targets.contract import RolloutTarget
 from pipelines.__main__ import app
@@ -105,6 +108,14 @@ def test_a_version_that_needs_a_feature_which_requests_do_not_have_is_not_tested
     outcome = begin(shadow)
     assert outcome is not None and outcome.verdict == "blocked"
     assert "needs 'weather', which requests to the champion do not have" in outcome.reason
+
+
+def test_a_version_that_lacks_an_output_of_the_champion_is_not_tested() -> None:
+    inputs = (Feature("x", "float32", False),)
+    with_interval = Signature("regression", inputs, {"prediction": "float32", "lower": "float32"}, ())
+    without = Signature("regression", inputs, {"prediction": "float32"}, ())
+    assert "does not answer with 'lower'" in find_mismatch(with_interval, without)
+    assert find_mismatch(without, with_interval) == ""
 
 
 def test_a_target_that_keeps_versions_in_service_says_that_it_runs_no_live_test(shadow: Path) -> None:
@@ -220,6 +231,53 @@ def test_a_person_ends_it_for_a_reason_and_a_rollback_ends_it_too(shadow: Path) 
     whole = [" ".join(line[2:]) for line in tell_ledgers(shadow)]
     assert any("begin shadow test of version 2 1: 100 % 20 needed" in line for line in whole)
     assert any("end shadow test of version 2 (stopped)" in line and "the wrong bounds" in line for line in whole)
+
+
+def test_a_rollback_to_a_version_that_was_never_there_ends_no_test(shadow: Path) -> None:
+    begin(shadow)
+    with pytest.raises(ConfigError, match="'9' was never in service"):
+        roll_back(shadow, "9", Target())
+    assert live_tests_of(shadow)[0].ended is None
+
+
+def test_a_rollback_goes_back_where_the_test_is_beside_an_earlier_champion(shadow: Path) -> None:
+    begin(shadow)
+    compared = Compared(live_tests_of(shadow)[0].champion, "now", "")
+    promote(settings_of(shadow), "tiny", registered(shadow, "3"), "by hand", compared)
+    done = roll_back(shadow, "", Target())
+    assert (done.before, done.now) == ("3", "1") and champion(shadow) == "1"
+    assert live_tests_of(shadow)[0].ended is not None, "or it would go on where it was left"
+
+
+def test_a_stop_waits_for_a_judgement_in_progress_and_does_not_contradict_it(
+    shadow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 20)
+    real, stops = settle.promote, []
+    with ThreadPoolExecutor(1) as pool:
+
+        def promote_meanwhile(*given: Any) -> object:
+            done = real(*given)
+            stops.append(pool.submit(stop_live_test, load_project(shadow), settings_of(shadow), "too late"))
+            time.sleep(0.1)
+            return done
+
+        monkeypatch.setattr(settle, "promote", promote_meanwhile)
+        last = show_live_test(shadow)[-1]
+        assert stops[0].result() is None
+    assert last.startswith("promoted on ") and live_tests_of(shadow)[0].ended.verdict == "promoted"  # type: ignore[union-attr]
+
+
+def test_a_kill_after_the_promotion_is_made_up_for_by_the_next_run_too(
+    shadow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(shadow)
+    compared = Compared(live_tests_of(shadow)[0].champion, "now", "")
+    promote(settings_of(shadow), "tiny", registered(shadow, "2"), "as its test passed", compared)
+    begin(shadow, "3")
+    first = live_tests_of(shadow)[0].ended
+    assert first is not None and first.verdict == "promoted"
 
 
 def test_a_kill_after_the_promotion_is_made_up_for_by_the_next_look(

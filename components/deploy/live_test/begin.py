@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -108,6 +109,50 @@ def end_live_test(store: str, project: str, test: LiveTest, **ending: Any) -> Li
     return append_live_test(open_live_tests(store, project), record)
 
 
+def end_by_champion(store: str, project: str, test: LiveTest, champion: Deployment | None) -> bool:
+    """End a test whose champion is another one by now; returns False when it is the same.
+
+    Args:
+        store: Root of the object store.
+        project: The project's name.
+        test: The test.
+        champion: The champion of now; None: there is none.
+
+    Raises:
+        UnavailableError: When the store cannot be reached or written.
+    """
+    if champion is not None and champion.identity == test.champion:
+        return False
+    # it was promoted, and the process that did so was killed before it could write the end
+    is_promoted = champion is not None and champion.identity == test.identity
+    now_is = f"version {champion.version} is the champion" if champion else "there is no champion"
+    reason = f"{now_is} by now" + ("" if is_promoted else f", and the test was beside version {test.champion[0]}")
+    with take_turn(store, project, test) as is_ours:
+        if is_ours:
+            end_live_test(store, project, test, verdict="promoted" if is_promoted else ENDED, reason=reason)
+    return True
+
+
+def take_turn(store: str, project: str, test: LiveTest) -> AbstractContextManager[bool]:
+    """Wait for the turn to end a test, for a `with` block; True when it came, False when the test has ended meanwhile.
+
+    Args:
+        store: Root of the object store.
+        project: The project's name.
+        test: The test.
+    """
+    claims = Claims(_claims_folder(store, project), f"end {test.name} {make_nonce()}", {"test": test.name, "by": who()})
+    return claims.turn(f"judge-{test.name}", partial(_has_ended, store, project, test))
+
+
+def _has_ended(store: str, project: str, test: LiveTest) -> bool:
+    return any(each.name == test.name and each.ended for each in read_live_tests(store, project))
+
+
+def _claims_folder(store: str, project: str) -> str:
+    return f"{store.rstrip('/')}/{project}/claims/live-tests"
+
+
 def _find_earlier(
     change: Change, champion: Deployment, test: ShadowTest | AbTest, tests: Sequence[LiveTest]
 ) -> Outcome | None:
@@ -115,11 +160,8 @@ def _find_earlier(
     project, store, registered = change.project, change.settings.store, change.registered
     identity = identity_of(registered["version"], registered["model"])
     if (current := find_open(tests)) is not None:
-        if current.champion != champion.identity:
-            reason = (
-                f"version {champion.version} became the champion, and the test was beside version {current.champion[0]}"
-            )
-            end_live_test(store, project.name, current, verdict=ENDED, reason=reason)
+        if end_by_champion(store, project.name, current, champion):
+            pass
         elif current.identity == identity:
             return Outcome("skipped", _describe(current.began))
         else:
@@ -178,8 +220,8 @@ def _write(change: Change, record: LiveTestRecord) -> LiveTestRecord | None:
     store, project = change.settings.store, change.project.name
     log = open_live_tests(store, project)
     last = log.last_name()
-    folder = f"{store.rstrip('/')}/{project}/claims/live-tests"
-    claims = Claims(folder, f"live test {record.version} {make_nonce()}", {"version": record.version, "by": who()})
+    facts = {"version": record.version, "by": who()}
+    claims = Claims(_claims_folder(store, project), f"live test {record.version} {make_nonce()}", facts)
     key = f"live-test-{PurePosixPath(last).stem or 'first'}"
     with claims.turn(key, partial(_has_other_line, log, last)) as is_ours:
         return append_live_test(log, record) if is_ours else None

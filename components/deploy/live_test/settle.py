@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -19,13 +18,11 @@ from components._core.project.project_file import Project
 from components._core.request_log.live_test_lines import live_test_uri, read_live_lines
 from components._core.request_log.location import log_uri
 from components._core.settings import Settings
-from components._core.store.append_log import make_nonce
-from components._core.store.claims import Claims
-from components._core.store.ledger import current_champion, find_deployment, read_deployments, who
+from components._core.store.ledger import current_champion, find_deployment, read_deployments
 from components._core.store.live_tests import LiveTest, LiveVerdict, find_open, read_live_tests
 from components.deploy.approval import request_approval
 from components.deploy.into_service import Change
-from components.deploy.live_test.begin import end_live_test
+from components.deploy.live_test.begin import ENDED, end_by_champion, end_live_test, take_turn
 from components.deploy.live_test.contract import Evidence, Judgement, Progress
 from components.deploy.live_test.table import MODES
 from components.deploy.live_test.versions import read_version
@@ -67,22 +64,20 @@ def look_at_live_test(project: Project, settings: Settings, read_labels: ReadLab
     test = find_open(tests)
     if test is None:
         return Look(tests[-1] if tests else None)
-    if (ended := _end_by_champion(project, settings, test)) is not None:
-        return ended
+    if end_by_champion(settings.store, project.name, test, current_champion(settings.store, project.name)):
+        return Look(_again(project, settings, test), is_new=True)
     evidence = _collect(project, settings, test, read_labels, now)
     progress = MODES[test.began.mode].measure(evidence)
     if not progress.is_complete and now < test.deadline:
         return Look(test, progress)
-    with _claims(project, settings, test).turn(
-        f"judge-{test.name}", partial(_has_ended, project, settings, test)
-    ) as is_ours:
+    with take_turn(settings.store, project.name, test) as is_ours:
         if is_ours:
             _judge(project, settings, test, evidence)
     return Look(_again(project, settings, test), progress, is_new=is_ours)
 
 
 def stop_live_test(project: Project, settings: Settings, reason: str) -> LiveTest | None:
-    """End the test that goes on, for a reason that a person gives; the champion stays. None when no test goes on.
+    """End the test that goes on, for a reason that a person gives; the champion stays. None when none goes on, or it was judged at this moment.
 
     Raises:
         ServiceError: When a log of the store is damaged.
@@ -91,20 +86,10 @@ def stop_live_test(project: Project, settings: Settings, reason: str) -> LiveTes
     test = find_open(read_live_tests(settings.store, project.name))
     if test is None:
         return None
-    end_live_test(settings.store, project.name, test, verdict="stopped", reason=reason)
-    return _again(project, settings, test)
-
-
-def _end_by_champion(project: Project, settings: Settings, test: LiveTest) -> Look | None:
-    """End a test whose champion is another one by now; None when it is the same."""
-    champion = current_champion(settings.store, project.name)
-    if champion is not None and champion.identity == test.champion:
-        return None
-    is_promoted = champion is not None and champion.identity == test.identity
-    now_is = f"version {champion.version} is the champion" if champion else "there is no champion"
-    verdict: LiveVerdict = "promoted" if is_promoted else "stopped"
-    end_live_test(settings.store, project.name, test, verdict=verdict, reason=f"{now_is} by now")
-    return Look(_again(project, settings, test), is_new=True)
+    with take_turn(settings.store, project.name, test) as is_ours:
+        if is_ours:
+            end_live_test(settings.store, project.name, test, verdict=ENDED, reason=reason)
+    return _again(project, settings, test) if is_ours else None
 
 
 def _collect(project: Project, settings: Settings, test: LiveTest, read_labels: ReadLabels, now: datetime) -> Evidence:
@@ -158,14 +143,5 @@ def _bring_in(project: Project, settings: Settings, test: LiveTest, judgement: J
     return "promoted", judgement.reason
 
 
-def _has_ended(project: Project, settings: Settings, test: LiveTest) -> bool:
-    return _again(project, settings, test).ended is not None
-
-
 def _again(project: Project, settings: Settings, test: LiveTest) -> LiveTest:
     return next(each for each in read_live_tests(settings.store, project.name) if each.name == test.name)
-
-
-def _claims(project: Project, settings: Settings, test: LiveTest) -> Claims:
-    folder = f"{settings.store.rstrip('/')}/{project.name}/claims/live-tests"
-    return Claims(folder, f"judge {test.name} {make_nonce()}", {"test": test.name, "by": who()})

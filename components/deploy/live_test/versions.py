@@ -38,7 +38,7 @@ def read_version(line: Deployment) -> TestedVersion:
 
 
 def find_mismatch(champion: Signature, challenger: Signature) -> str:
-    """Return why a version cannot answer the requests of the champion; empty when it can.
+    """Return why a version cannot answer the requests of the champion as the champion does; empty when it can.
 
     Args:
         champion: What the champion takes.
@@ -46,6 +46,9 @@ def find_mismatch(champion: Signature, challenger: Signature) -> str:
     """
     if champion.task != challenger.task:
         return f"the champion's task is {champion.task}, the new version's {challenger.task}"
+    lacking = [name for name in champion.outputs if name not in challenger.outputs]
+    if lacking:
+        return f"the new version does not answer with {_listed(lacking)}, as the champion does; set serve.rollout: canary to bring it in without a live test"
     types = {feature.name: feature.type for feature in champion.inputs}
     missing = [each.name for each in challenger.inputs if each.name not in types and not each.nullable]
     if missing:

@@ -127,14 +127,14 @@ class ChallengerClient:
                 self._down_until = time.monotonic() + _HANG_PAUSE_SECONDS
 
     def _check_outputs(self, outputs: dict[str, np.ndarray[Any, Any]], rows: int) -> dict[str, np.ndarray[Any, Any]]:
-        """Return the outputs that the champion has, too; ValueError or LookupError where a client of the champion could not read them."""
+        """Return the outputs that the champion has, too; `unreadable`, or LookupError, where a client of the champion could not read them."""
         found = {name: outputs[name] for name in self._output_types}
         for name, values in found.items():
-            is_text = np.dtype(FEATURE_TYPES[self._output_types[name]].numpy) == object
-            if len(values) != rows or (values.dtype == object) != is_text:
-                raise ValueError(f"output {name!r} has another number of rows, or another type")
+            is_text = FEATURE_TYPES[self._output_types[name]].numpy.kind == "O"
+            if len(values) != rows or (values.dtype.kind == "O") != is_text:
+                raise ChallengerError("unreadable")
             if not is_text and not np.isfinite(values).all():
-                raise ValueError(f"output {name!r} has a number that is missing or infinite")
+                raise ChallengerError("unreadable")
         return found
 
     def _find_taken(self) -> frozenset[str]:

@@ -115,6 +115,23 @@ def test_seldons_protocol_is_spoken_as_well() -> None:
         assert body["jsonData"] == {"delay": [0.1, None], "month": [7, 8], "carrier": ["UA", "AA"]}
 
 
+def test_texts_in_an_answer_are_read() -> None:
+    signature = Signature(
+        "multiclass_classification", SIGNATURE.inputs, {"class": "string", **SIGNATURE.outputs}, ("a", "b")
+    )
+    names = {"name": "class", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]}
+    answers = {
+        "v2": {**V2, "outputs": [OUTPUT, names]},
+        "seldon": {**SELDON, "jsonData": {"probability": [0.25, 0.5], "class": ["a", "b"]}},
+    }
+    with running() as stub:
+        for protocol, answer in answers.items():
+            stub.answer = (200, answer)
+            asking = ChallengerClient(f"http://127.0.0.1:{stub.port}", "tiny", "4", protocol, signature, 5.0)
+            outputs = asking.ask("r1", COLUMNS)
+            assert outputs["class"].tolist() == ["a", "b"] and outputs["probability"].tolist() == [0.25, 0.5]
+
+
 def test_a_feature_that_the_version_does_not_take_is_not_sent() -> None:
     with running() as stub:
         stub.inputs = ["month"]
