@@ -267,7 +267,8 @@ def _why_none(rows: list[VariantRow]) -> str:
         return "a model of this framework has no variants"
     timed = [row for row in rows if row.speedup is not None]
     if not timed:
-        return f"no variant could be made; {rows[0].name}: {rows[0].reason}"
+        why = "could be made" if all(row.status == "not made" for row in rows) else "answers the rows as a model has to"
+        return f"no variant {why}; {rows[0].name}: {rows[0].reason}"
     best = max(timed, key=lambda row: row.speedup or 0.0)
     return f"no variant is faster and passes every bound; the fastest, {best.name} ({best.speedup:.2f} times): {best.reason}"
 

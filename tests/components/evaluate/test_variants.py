@@ -198,6 +198,7 @@ def test_a_variant_that_answers_in_another_shape_is_refused(
     monkeypatch.setattr(variants, "load_model", lambda folder: Reshaped(load_model(folder), 0.0))
     table = choose({**LENIENT, "variants": ["int8"]})
     assert table.served == "original" and reason in entry(table, "int8").reason
+    assert "no variant answers the rows as a model has to; int8: it fails" in table.reason
 
 
 def test_a_row_alone_whose_answer_is_not_a_number_differs(model: Path, examples: Path) -> None:
