@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components._core.errors import ModelError
 from components._core.project.project_file import Project
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import Arrays, Model
@@ -64,6 +65,7 @@ class _Compared(Model):
         self.rows += len(next(iter(arrays.values())))
         changed = np.zeros(len(next(iter(arrays.values()))), bool)
         for name, values in expected.items():
+            _check_shape(name, values, found)
             if values.dtype == object:
                 changed |= values != found[name]
             elif values.size:
@@ -78,6 +80,20 @@ class _Compared(Model):
         self.by_output[name] = max(self.by_output.get(name, 0.0), float(apart.max()))
         shares = apart / np.maximum(np.nan_to_num(np.abs(expected)), _SMALLEST)
         self.relative = max(self.relative, float(shares.max()))
+
+
+def _check_shape(name: str, expected: NDArray[Any], found: Arrays) -> None:
+    """Refuse an answer that NumPy would compare with the model's by repeating it."""
+    if name not in found:
+        raise ModelError("is missing", where=f"output {name}")
+    if found[name].shape != expected.shape:
+        message = f"has shape {list(found[name].shape)}, the model's has {list(expected.shape)}"
+        raise ModelError(message, where=f"output {name}")
+
+
+def measure_spread(task: Task, scores: NDArray[Any]) -> float:
+    """Return the unit in which scores differ: 1 of probabilities, the standard deviation of predictions."""
+    return 1.0 if task.has_classes else float(scores.std()) or 1.0
 
 
 def measure_parity(
@@ -100,7 +116,7 @@ def measure_parity(
     compared = _Compared(original, variant, task)
     scored = score_split({"variant": compared}, variant.signature, examples, "eval", project.label, [])
     scores = scored.scores["variant"]
-    spread = 1.0 if task.has_classes else float(expected.std()) or 1.0
+    spread = measure_spread(task, expected)
     ours, theirs = task.predicted_classes(expected), task.predicted_classes(scores)
     is_finite = bool(np.isfinite(scores).all())
     return Parity(
@@ -128,7 +144,8 @@ def differs_alone(model: Model, rows: Arrays) -> float:
         alone = model.predict({name: values[row : row + 1] for name, values in rows.items()})
         for name, values in together.items():
             if values.dtype != object:
-                expected = values[row].astype(np.float64)
-                apart = np.abs(expected - alone[name][0]) / np.maximum(1.0, np.abs(expected))
-                worst = max(worst, float(np.nan_to_num(apart).max()))
+                expected, found = values[row].astype(np.float64), alone[name][0].astype(np.float64)
+                apart = np.abs(expected - found) / np.maximum(1.0, np.abs(expected))
+                same = (expected == found) | (np.isnan(expected) & np.isnan(found))
+                worst = max(worst, float(np.where(same, 0.0, np.nan_to_num(apart, nan=np.inf)).max()))
     return worst

@@ -28,8 +28,9 @@ from components._frameworks.contract import Arrays, Framework, Model, VariantKin
 from components._frameworks.score_rows import Scored, score_split
 from components._frameworks.table import framework_of, load_model
 from components.evaluate.parity_samples import take_sample
+from components.evaluate.unusual_rows import describe_difference
 from components.evaluate.variant_latency import BATCH, ONE, Speedup, Timings, compare, measure_in_turns
-from components.evaluate.variant_parity import Parity, differs_alone, measure_parity
+from components.evaluate.variant_parity import Parity, differs_alone, measure_parity, measure_spread
 
 _TRAINING_ROWS = 1_000
 _MOST_SLOWER = 0.95
@@ -159,8 +160,19 @@ def _compare(judging: _Judging, made: _Made) -> tuple[VariantRow, Model] | Varia
             judging.scored.scores[ORIGINAL],
         )
         alone = differs_alone(made.model, judging.rows)
+        unusual = describe_difference(
+            judging.original,
+            made.model,
+            judging.task,
+            judging.rows,
+            judging.settings.max_difference,
+            measure_spread(judging.task, judging.scored.scores[ORIGINAL]),
+        )
     except NaruError as error:
-        return replace(made.row, status="refused", reason=f"it fails on the eval rows: {error.message}")
+        reason = (
+            f"it fails on the rows that it is compared by: {f'{error.where}: ' if error.where else ''}{error.message}"
+        )
+        return replace(made.row, status="refused", reason=reason)
     row = replace(
         made.row,
         metric=None if math.isnan(parity.metric) else _rounded(parity.metric),
@@ -168,7 +180,7 @@ def _compare(judging: _Judging, made: _Made) -> tuple[VariantRow, Model] | Varia
         relative=_rounded(parity.relative),
         changed_classes=None if parity.changed_classes is None else _rounded(parity.changed_classes),
     )
-    problem = _too_far(judging, parity, alone)
+    problem = _too_far(judging, parity, alone) or unusual
     return (replace(row, status="refused", reason=problem) if problem else row), made.model
 
 
@@ -255,7 +267,8 @@ def _why_none(rows: list[VariantRow]) -> str:
         return "a model of this framework has no variants"
     timed = [row for row in rows if row.speedup is not None]
     if not timed:
-        return f"no variant could be made; {rows[0].name}: {rows[0].reason}"
+        why = "could be made" if all(row.status == "not made" for row in rows) else "answers the rows as a model has to"
+        return f"no variant {why}; {rows[0].name}: {rows[0].reason}"
     best = max(timed, key=lambda row: row.speedup or 0.0)
     return f"no variant is faster and passes every bound; the fastest, {best.name} ({best.speedup:.2f} times): {best.reason}"
 

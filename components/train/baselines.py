@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,8 @@ MOST_NUMBERS = 500_000
 """Scores that are kept of a model, at most: of many classes those of fewer rows."""
 MOST_SECONDS = 900.0
 """How long baselines are waited for once the project's model is fitted."""
+_LOST = ""
+"""The kind under which it is noted that all of them are missing."""
 _PROGRAM = "components.train.baseline_fits"
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -62,21 +65,22 @@ class Baselines:
         """
         rows = judged_rows(data.held_out, classes)
         own = fitted.score(rows)
-        notes, found = self._wait(), self.folder / BASELINE_SCORES
-        scores = dict(np.load(found, allow_pickle=False)) if found.is_file() else {}
+        notes = self._wait()
+        # the notes are written last: without them the scores may be half a file
+        scores = {} if _LOST in notes["missing"] else dict(np.load(self.folder / BASELINE_SCORES, allow_pickle=False))
         np.savez(history / BASELINE_SCORES, **{"labels": read_labels(rows), PROJECT_KIND: own, **scores})
         write_json(history / BASELINE_NOTES, notes)
 
-    def _wait(self) -> dict[str, object]:
+    def _wait(self) -> dict[str, Any]:
         try:
             code = self.process.wait(MOST_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return {"missing": {"": f"not fitted within {MOST_SECONDS / 60:g} minutes"}}
+            return {"missing": {_LOST: f"not fitted within {MOST_SECONDS / 60:g} minutes"}}
         notes = self.folder / BASELINE_NOTES
         if code or not notes.is_file():
-            return {"missing": {"": f"their process ended with {code}; the log has its last words"}}
-        found: dict[str, object] = read_json(notes)
+            return {"missing": {_LOST: f"their process ended with {code}; the log has its last words"}}
+        found: dict[str, Any] = read_json(notes)
         return found
 
 

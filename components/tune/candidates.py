@@ -169,7 +169,9 @@ class Fitter:
         progress = model.fit(replace(data, is_trial=True), self.project.train)
         scores = model.score(data.held_out)
         if not np.isfinite(scores).all():
-            raise ModelError("some eval rows have a score that is not a number", remedy="look at build_model")
+            is_own = candidate.kind == PROJECT_KIND
+            remedy = "look at build_model" if is_own else f"leave {candidate.kind!r} out of tune.models"
+            raise ModelError("some rows that it is judged by have a score that is not a number", remedy=remedy)
         return Fitted(progress.epochs[progress.best_epoch]["eval_loss"], scores, model.found_hyperparameters())
 
 

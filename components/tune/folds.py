@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components._core.errors import ConfigError
 from components._core.project.project_file import Project
+from components._core.types.tasks import TASKS
 from components._frameworks.contract import TrainingData
 from components._frameworks.model_kinds import FEW_ROWS
 from components._frameworks.model_rules import searches_own
 from components._frameworks.objective import read_labels
+from components._frameworks.transformed_rows import TransformedRows
 
 USUAL_FOLDS = 5
 
@@ -45,9 +48,23 @@ def choose_folds(project: Project, rows: int) -> int:
         rows: Number of train rows.
     """
     if project.tune.folds is not None:
-        return min(project.tune.folds, rows)
+        return min(project.tune.folds, rows) if rows > 1 else 0
     is_random = project.data.split.kind in ("hash", "stratified")
     return USUAL_FOLDS if is_random and rows < FEW_ROWS and not searches_own(project) and rows >= USUAL_FOLDS else 0
+
+
+def keeps_both_classes(project: Project, train: TransformedRows) -> bool:
+    """Return whether rows of both classes of a binary label are left to fit, whichever fold is held out.
+
+    Raises:
+        ConfigError: When they are not, and the project names the folds.
+    """
+    if not TASKS[project.task].takes_positive or (rarer := int(train.count_labels(2).min())) > 1:
+        return True
+    if project.tune.folds is None:
+        return False
+    message = f"found {project.tune.folds}, and the train rows have {rarer} of the rarer class: a fold with all of them leaves none to fit"
+    raise ConfigError(message, where="tune.folds", remedy="set 0 to judge models by the eval rows, or read more rows")
 
 
 def make_parts(data: TrainingData, folds: int, seed: int) -> list[Part]:

@@ -28,7 +28,7 @@ from components._frameworks.objective import Objective, read_labels
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.tune.candidates import Candidate, Fitter, Values, list_candidates
 from components.tune.earlier_trials import EarlierTrials, fingerprint_spaces
-from components.tune.folds import choose_folds, judged_places, make_parts, renumber
+from components.tune.folds import choose_folds, judged_places, keeps_both_classes, make_parts, renumber
 from components.tune.kind_search import PRUNED, Attempt, Search
 from components.tune.leaderboard import Leaderboard, choose
 from components.tune.leaderboard_page import page_of
@@ -95,6 +95,8 @@ def _prepare(
 ) -> tuple[Fitter, Objective]:
     """Divide the rows; where minutes are few for so many slow fits, only the first folds judge."""
     folds = choose_folds(project, data.train.rows)
+    if folds and not keeps_both_classes(project, data.train):
+        folds = 0
     parts = make_parts(data, folds, project.train.seed)
     if not folds:
         return Fitter(project, data, classes, parts), _objective(project, read_labels(data.held_out))

@@ -27,7 +27,7 @@ from components._frameworks.onnx import framework as onnx_framework
 from components._frameworks.onnx_models import onnx_variants
 from components._frameworks.score_rows import score_split
 from components._frameworks.table import load_model
-from components.evaluate import variants
+from components.evaluate import unusual_rows, variants
 from components.evaluate.evaluate import evaluate_model
 from components.evaluate.variant_latency import BATCH, ONE, Timings, compare, measure_in_turns
 from components.evaluate.variant_parity import differs_alone, measure_parity
@@ -171,6 +171,44 @@ def test_a_variant_whose_answers_depend_on_other_rows_is_refused(
     monkeypatch.setattr(onnx_variants, "_fix_ranges", lambda model, feed: model)
     refused = entry(choose({**LENIENT, "variants": ["int8"]}), "int8")
     assert refused.status == "refused" and "depends on the other rows of a request" in refused.reason
+
+
+def test_a_variant_that_gives_no_number_for_a_number_far_beyond_those_of_training_is_refused(
+    choose: Choose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unusual_rows, "_FAR", 1e6)  # beyond what the float16 of this network can hold
+    refused = entry(choose(LENIENT), "float16")
+    assert refused.status == "refused" and refused.difference is not None and refused.difference < 0.02  # on eval rows
+    assert refused.reason == (
+        "its score is not a number for a number 1,000,000 times as large as any training row's in 'x0', where the model's is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"), [((-1, 1), "output probability: has shape"), (None, "output probability: is missing")]
+)
+def test_a_variant_that_answers_in_another_shape_is_refused(
+    choose: Choose, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...] | None, reason: str
+) -> None:
+    class Reshaped(_Shifted):
+        def predict(self, arrays: Arrays) -> Arrays:
+            found = self._model.predict(arrays)["probability"]
+            return {} if shape is None else {"probability": found.reshape(shape)}
+
+    monkeypatch.setattr(variants, "load_model", lambda folder: Reshaped(load_model(folder), 0.0))
+    table = choose({**LENIENT, "variants": ["int8"]})
+    assert table.served == "original" and reason in entry(table, "int8").reason
+    assert "no variant answers the rows as a model has to; int8: it fails" in table.reason
+
+
+def test_a_row_alone_whose_answer_is_not_a_number_differs(model: Path, examples: Path) -> None:
+    class NoneAlone(_Shifted):
+        def predict(self, arrays: Arrays) -> Arrays:
+            found = super().predict(arrays)["probability"]
+            return {"probability": np.full_like(found, np.nan) if len(found) == 1 else found}
+
+    rows = to_arrays(read_head(examples, "eval", 20, [each.name for each in FEATURES]), FEATURES)
+    assert differs_alone(NoneAlone(load_model(model), 0.0), rows) == float("inf")
 
 
 def test_without_labelled_eval_rows_nothing_is_chosen(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components._core.errors import ConfigError
 from components._core.files import read_json
 from components._core.project.project_file import Project
 from components._core.project.tune_config import Tune
@@ -153,6 +154,8 @@ def test_the_eval_rows_play_no_part_in_a_search_with_folds(penguins: Penguins, t
         ({"code": {"framework": "sklearn"}, "tune": {"models": ["project"], "folds": 4}}, 500, 4),
         ({"tune": {"folds": 0}}, 500, 0),
         ({"tune": {"folds": 10}}, 50_000, 10),
+        ({"tune": {"folds": 10}}, 3, 3),
+        ({"tune": {"folds": 10}}, 1, 0),
     ],
 )
 def test_folds_are_made_where_rows_are_few_and_were_split_at_random_unless_the_project_says_more(
@@ -161,6 +164,29 @@ def test_folds_are_made_where_rows_are_few_and_were_split_at_random_unless_the_p
     raw = {"name": "penguins", "task": "multiclass_classification", "label": "species", "data": {"source": "p.csv"}}
     project = Project.model_validate({**raw, "code": {"framework": "auto"}, **sections})
     assert choose_folds(project, rows) == folds
+
+
+@pytest.mark.parametrize("positives", [1, 2])
+def test_a_search_with_one_row_of_a_class_is_judged_by_the_eval_rows(positives: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for split in ("train", "eval"):
+        labels = np.array([0] * 30 + [1] * positives)
+        with TransformedWriter(tmp_path / f"{split}.parquet") as writer:
+            writer.write({"x": (labels + random.normal(size=len(labels))).astype(np.float32)}, labels)
+    rows, held_out = (TransformedRows(tmp_path / f"{split}.parquet") for split in ("train", "eval"))
+    raw = {"name": "rare", "task": "binary_classification", "label": "y", "data": {"source": "p.csv"}}
+    project = Project.model_validate({**raw, "code": {"framework": "auto"}, "tune": {"models": ["linear"]}})
+    data = TrainingData(rows, held_out, tmp_path / "graph")
+    fitter, objective = search_kinds._prepare(project, data, ["no", "yes"], [])
+    judged = "31 eval rows" if positives == 1 else "32 train rows in 5 folds"
+    assert objective.judged_by == judged
+    for part in fitter.parts:
+        assert set(read_labels(part.data.train)) == {0, 1}
+    if positives == 1:
+        named = project.model_copy(update={"tune": project.tune.model_copy(update={"folds": 5})})
+        with pytest.raises(ConfigError, match="the train rows have 1 of the rarer class") as raised:
+            search_kinds._prepare(named, data, ["no", "yes"], [])
+        assert raised.value.where == "tune.folds" and "set 0" in raised.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from components._frameworks.onnx_models.onnx_model import open_session
 from components._frameworks.onnx_models.onnx_names import Names
 from components._frameworks.onnx_models.task_outputs import AddedNodes, make_model
 from components._frameworks.table import check_model_files, load_model
+from components.evaluate.unusual_rows import describe_difference
 from tests.components.small_flights import Small
 from tests.components.tiny_models import FEATURES, write_model
 
@@ -59,6 +60,15 @@ def test_texts_that_training_never_saw_are_answered_alike(small: Small, rows: Ar
     strange = {**rows, "carrier": np.array(["??"] * 300, object), "dest": np.array([""] * 300, object)}
     expected = load_model(small.path("model")).predict(strange)["probability"]
     assert load_model(tmp_path).predict(strange)["probability"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_rows_that_eval_rows_may_lack_are_answered_alike(small: Small, rows: Arrays, tmp_path: Path) -> None:
+    original, task = load_model(small.path("model")), TASKS["binary_classification"]
+    for name in ("folded", "xla", "onnx"):
+        (tmp_path / name).mkdir()
+        make_variant(name, small.path("model"), tmp_path / name, rows)
+        assert describe_difference(original, load_model(tmp_path / name), task, rows, 1e-4, 1.0) == ""
 
 
 def test_equal_models_have_equal_variants_byte_for_byte(small: Small, rows: Arrays, tmp_path: Path) -> None:
