@@ -24,6 +24,7 @@ from components._frameworks.saved_models.saved_graph import check_saved_model
 from components._frameworks.saved_models.tensor_names import SERVING, tensor_names
 from components._frameworks.saved_models.tensorflow_errors import report_full_disk
 
+_REFUSING = frozenset({"Assert", "CheckNumerics", "CheckNumericsV2"})
 _ARITHMETIC = frozenset({"bool", "float32", "float64", "int32", "int64"})
 
 
@@ -81,16 +82,25 @@ def freeze(signature: Signature, model: Path) -> FrozenGraph:
     Args:
         signature: The model's signature.
         model: The artifact.
+
+    Raises:
+        ModelError: When it refuses values while it runs: nothing depends on that, so a variant would leave it out.
     """
     restored = tf.saved_model.load(str(model / SAVED_MODEL))
     served = restored.signatures[SERVING]
     function = convert_variables_to_constants_v2(served, lower_control_flow=False, aggressive_inlining=True)
+    definition = function.graph.as_graph_def()
+    operators = [node.op for part in (definition, *definition.library.function) for node in _nodes(part)]
+    if refusing := sorted(_REFUSING.intersection(operators)):
+        raise ModelError(
+            f"it refuses values while it runs ({', '.join(refusing)}, as of tf.debugging), which a variant would leave out"
+        )
     # nested structures are flattened in the order of their keys
     outputs = dict(zip(sorted(served.structured_outputs), function.outputs, strict=True))
     known = {tensor.name for tensor in function.inputs}
     handles = {inner.name: outer for outer, inner in served.graph.captures if inner.name in known}
     score = outputs[TASKS[signature.task].score]
-    return FrozenGraph(restored, function.graph.as_graph_def(), handles, score, _border(score))
+    return FrozenGraph(restored, definition, handles, score, _border(score))
 
 
 def serving_specs(signature: Signature) -> dict[str, tf.TensorSpec]:
@@ -154,6 +164,11 @@ def _calculate(graph: tf.compat.v1.GraphDef, feeds: dict[str, tf.Tensor], wanted
     used = {name: tensor for name, tensor in feeds.items() if name in taken}
     found: list[tf.Tensor] = tf.graph_util.import_graph_def(part, input_map=used, return_elements=wanted, name="part")
     return found
+
+
+def _nodes(part: Any) -> Any:
+    """Return the nodes of a graph, or of a function in its library."""
+    return part.node_def if hasattr(part, "node_def") else part.node
 
 
 def _node(tensor: str) -> str:

@@ -147,6 +147,24 @@ def test_an_operator_without_a_form_in_onnx_is_named(tmp_path: Path) -> None:
         make_variant("onnx", tmp_path / "model", tmp_path / "variant", {"a": np.ones(2, np.float32)})
 
 
+@pytest.mark.parametrize("name", ["folded", "xla", "onnx"])
+def test_a_model_that_refuses_values_has_no_variant_that_answers_them(name: str, tmp_path: Path) -> None:
+    class Refusing(_Numbers):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "a")])
+        def serve(self, a: tf.Tensor) -> dict[str, tf.Tensor]:
+            tf.debugging.assert_non_negative(a)
+            return {"prediction": a * self.slope}
+
+    module = Refusing()
+    tf.saved_model.save(module, str(tmp_path / "model" / SAVED_MODEL), signatures={"serving_default": module.serve})
+    Signature("regression", (Feature("a", "float32", False),), TASKS["regression"].output_types, ()).save(
+        tmp_path / "model"
+    )
+    (tmp_path / "variant").mkdir()
+    with pytest.raises(ModelError, match="it refuses values while it runs .Assert"):
+        make_variant(name, tmp_path / "model", tmp_path / "variant", {"a": np.ones(2, np.float32)})
+
+
 X = np.array([[-1.5, 0.0, 2.0], [0.5, 3.0, -0.25]], np.float32)
 LAYERS: dict[str, Callable[[], Any]] = {
     **{
