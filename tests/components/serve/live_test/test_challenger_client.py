@@ -139,6 +139,21 @@ def test_a_feature_that_the_version_does_not_take_is_not_sent() -> None:
         assert [each["name"] for each in stub.asked[0][1]["inputs"]] == ["month"]
 
 
+def test_a_server_that_still_loads_its_model_is_asked_later_which_features_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise it would be sent requests without any for the rest of the test, and refuse all of them."""
+    with running() as stub:
+        taken, stub.inputs = stub.inputs, []
+        asking = client(stub.port)
+        with pytest.raises(ChallengerError, match="unreachable"):
+            asking.ask("r1", COLUMNS)
+        stub.inputs = taken
+        monkeypatch.setattr(asking, "_down_until", 0.0)
+        asking.ask("r2", COLUMNS)
+        assert [each["name"] for each in stub.asked[0][1]["inputs"]] == taken
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
