@@ -103,10 +103,7 @@ class ChallengerClient:
             content = _dumps(
                 self._write_seldon(request_id, sent) if self._is_seldon else self._write_v2(request_id, sent)
             )
-        except (
-            ValueError,
-            TypeError,
-        ):  # the champion has not checked the values yet, where it is not the one to answer
+        except (ValueError, TypeError):  # in an A/B test the champion has not checked the values yet
             raise ChallengerError("refused") from None
         status, body = self._send("POST", self._path, content)
         if status != 200:
@@ -141,9 +138,9 @@ class ChallengerClient:
         """Return the features that the version takes: it may be trained without one that the champion takes."""
         status, body = self._send("GET", self._metadata_path)
         try:
-            found = json.loads(body)["inputs"] if status == 200 else []
-            if found:  # MLServer answers before its model is loaded, without inputs
-                return frozenset(str(each["name"]) for each in found)
+            # MLServer answers with no inputs while it loads the model
+            if status == 200 and (inputs := json.loads(body)["inputs"]):
+                return frozenset(str(each["name"]) for each in inputs)
         except (ValueError, LookupError, TypeError):
             pass
         self._down_until = time.monotonic() + _PAUSE_SECONDS  # it starts, or serves another model

@@ -161,7 +161,7 @@ def test_a_model_that_refuses_values_has_no_variant_that_answers_them(name: str,
         tmp_path / "model"
     )
     (tmp_path / "variant").mkdir()
-    with pytest.raises(ModelError, match="it refuses values while it runs .Assert"):
+    with pytest.raises(ModelError, match="it refuses values while it runs"):
         make_variant(name, tmp_path / "model", tmp_path / "variant", {"a": np.ones(2, np.float32)})
 
 
