@@ -5,7 +5,7 @@ exact binomial test, and where the share differs between days of training by mor
 distance over all cells would drown it.
 
 A few days say little of how usual a record is: with fewer than `FEWEST_BLOCKS` numbers out of range are also held against the records of all
-numbers together, and are a warning at most.
+numbers together, and are a warning at most, unless they are far more than any number but one had on any of these days: a broken column is no record.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _CHANCE = 0.99
 FEWEST_DAYS_WITHOUT_ONE = 3
 """Days of a window from which it must alarm also without its most unusual day."""
 _UPPER = 1.645
+_GROSS = 0.3
+"""Share of the rows from which numbers out of range may be no record any more, where training has few days."""
 _NOVEL = ("range", "unseen")
 """Invariants that no row of training can break: usual is what each block has that no other has."""
 _DESCRIPTIONS = {
@@ -85,10 +87,17 @@ class _Records:
     Attributes:
         mean: Mean share of the rows.
         variance: Variance, between days and features.
+        largest: Largest share of a day, without the number that has the largest of all: one that counts (a day of the month, an index) is
+            out of the range of the other days by itself.
     """
 
     mean: float
     variance: float
+    largest: float
+
+    def are_exceeded_by(self, share: float) -> bool:
+        """Return whether a share is far above what is usual of any number: such are broken, however few days there were."""
+        return share > max(_GROSS, 2 * self.largest)
 
     def tail(self, shares: _Floats, share: float, window: int) -> float:
         """Return the probability of a share in a window of so many days, of a feature that has these shares on the days of training.
@@ -114,7 +123,8 @@ def _records_of_few_days(reference: MonitoringReference) -> _Records | None:
     if not shares or len(shares[0]) >= FEWEST_BLOCKS:
         return None
     pooled = np.concatenate(shares)
-    return _Records(float(pooled.mean()), float(np.var(pooled)))
+    largest = sorted(float(days.max()) for days in shares)
+    return _Records(float(pooled.mean()), float(np.var(pooled)), largest[-2] if len(largest) > 1 else largest[-1])
 
 
 def _judge_one(
@@ -139,8 +149,9 @@ def _judge_one(
         worst = max(days, key=lambda day: int(day[list(cells)].sum()))
         _, rest, most_of_rest, p_of_rest, _ = _measure(now - worst, cells, usual, sizes)
         alarms = rest > most_of_rest + _FLOOR and p_of_rest < level
-    is_uncertain = broken == "range" and len(column.blocks) < FEWEST_BLOCKS
-    if alarms and records is not None and broken == "range":
+    is_record = broken == "range" and not (records is not None and records.are_exceeded_by(share))
+    is_uncertain = is_record and len(column.blocks) < FEWEST_BLOCKS
+    if alarms and records is not None and is_record:
         p = max(p, records.tail(usual / np.maximum(sizes, 1), share, len(days)))
         alarms = p < level
     is_minor = importance is not None and importance < MINOR_IMPORTANCE

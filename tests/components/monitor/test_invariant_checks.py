@@ -143,6 +143,16 @@ def test_numbers_out_of_range_of_few_quiet_days_are_a_warning_that_says_that_it_
     assert not [check for check in others if check.alarms]
 
 
+def test_half_of_the_rows_far_out_of_range_break_a_number_also_where_another_one_counts_the_days() -> None:
+    """Flights in the order of their days: 9 blocks, of which one alone has the first days of a month, and delays of 90,000 minutes."""
+    reference = few_days(np.random.default_rng(3), 4, 9, 0.0)
+    counting = reference.features["x3"]
+    reference.features["x3"] = Column(BINS, counting.blocks, np.array([0, 0, 0, 0, ROWS // 2, 0, 0, 0, 0]))
+    (broken, *others) = out_of_range(reference, [[ROWS // 2, 0, 0, 0]])
+    assert (broken.check.status, broken.calibrated) == ("fail", None)
+    assert not [check for check in others if check.alarms]
+
+
 def test_ten_days_are_judged_by_each_number_alone() -> None:
     reference = few_days(np.random.default_rng(2), 4, 10, 0.25)
     quiet = next(name for name, column in reference.features.items() if not column.novel.any())
