@@ -60,6 +60,7 @@ def test_a_second_explanation_is_the_same_to_the_byte(explained: Explain, tmp_pa
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
+@pytest.mark.usefixtures("every_figure")
 @pytest.mark.parametrize(
     ("task", "message"),
     [("multiclass_classification", "mean probability of"), ("regression", "largest error")],

@@ -87,6 +87,7 @@ def test_it_answers_as_the_function_that_was_saved(small: Small):
         np.testing.assert_allclose(values, function[name].numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_loops_branches_and_data_sets_run_in_the_threads_that_call(tmp_path: Path):
     """TensorFlow's pool takes no part in a call, so nothing in a graph may wait for a thread of it."""
     features = (Feature("x", "float32", False),)

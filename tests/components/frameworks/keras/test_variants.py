@@ -38,7 +38,12 @@ def rows(small: Small) -> Arrays:
 
 @pytest.mark.parametrize(
     ("name", "framework", "apart"),
-    [("folded", "keras", 1e-6), ("xla", "keras", 1e-5), ("onnx", "onnx", 1e-6), ("int8", "onnx", 0.05)],
+    [
+        ("folded", "keras", 1e-6),
+        ("onnx", "onnx", 1e-6),
+        pytest.param("xla", "keras", 1e-5, marks=pytest.mark.slow),
+        pytest.param("int8", "onnx", 0.05, marks=pytest.mark.slow),
+    ],
 )
 def test_a_variant_answers_like_the_model(
     name: str, framework: str, apart: float, small: Small, rows: Arrays, tmp_path: Path
@@ -71,6 +76,7 @@ def test_rows_that_eval_rows_may_lack_are_answered_alike(small: Small, rows: Arr
         assert describe_difference(original, load_model(tmp_path / name), task, rows, 1e-4, 1.0) == ""
 
 
+@pytest.mark.slow
 def test_equal_models_have_equal_variants_byte_for_byte(small: Small, rows: Arrays, tmp_path: Path) -> None:
     for folder in ("once", "again"):
         (tmp_path / folder).mkdir()
@@ -147,7 +153,7 @@ def test_an_operator_without_a_form_in_onnx_is_named(tmp_path: Path) -> None:
         make_variant("onnx", tmp_path / "model", tmp_path / "variant", {"a": np.ones(2, np.float32)})
 
 
-@pytest.mark.parametrize("name", ["folded", "xla", "onnx"])
+@pytest.mark.parametrize("name", ["folded", pytest.param("xla", marks=pytest.mark.slow), "onnx"])
 def test_a_model_that_refuses_values_has_no_variant_that_answers_them(name: str, tmp_path: Path) -> None:
     class Refusing(_Numbers):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "a")])
