@@ -49,6 +49,7 @@ def show(content: str, folder: Path) -> tuple[set[str], list[str]]:
     command += [
         f"--user-data-dir={folder / 'profile'}",
         "--window-size=620,1220",
+        "--virtual-time-budget=3000",  # else the picture may be taken before the frame is painted
         f"--screenshot={folder / 'seen.png'}",
     ]
     done = subprocess.run(
