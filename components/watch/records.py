@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -20,7 +20,7 @@ from components._core.credentials import masked
 from components._core.errors import ServiceError
 from components._core.files import fingerprint_of
 from components._core.store.append_log import AppendLog
-from components._core.store.record_fields import check_fields
+from components._core.store.record_fields import content_of, line_of, read_fields
 from components._core.store.store_addresses import triggers_folder
 
 Step = Literal["requested", "seen", "held", "refused", "notice", "claimed", "started", "ended", "reset"]
@@ -187,10 +187,7 @@ def append_record(log: AppendLog, record: Record) -> str:
     Raises:
         UnavailableError: When the store cannot be reached or written.
     """
-    content = {
-        name: value for name, value in asdict(record).items() if name != "line" and value not in ("", {}, (), 0.0)
-    }
-    return _line_of(log.append(masked(json.loads(json.dumps(content)))))
+    return line_of(log.append(masked(json.loads(json.dumps(content_of(record, (), 0.0))))))
 
 
 def read_history(log: AppendLog) -> History:
@@ -203,21 +200,16 @@ def read_history(log: AppendLog) -> History:
     return History([_parse(name, content) for name, content in log.read()])
 
 
-def _line_of(name: str) -> str:
-    return name.rpartition("/")[2].removesuffix(".json")
-
-
 def _parse(name: str, content: bytes) -> Record:
     """Parse a line; keys of a later Naru are ignored."""
     try:
         raw = json.loads(content)
-        check_fields(raw, Record)
+        known = read_fields(raw, Record)
         causes = tuple(
             Cause(**{each.name: cause[each.name] for each in fields(Cause) if each.name in cause})
             for cause in raw.get("causes", ())
         )
-        known = {each.name: raw[each.name] for each in fields(Record) if each.name in raw}
-        record = Record(**{**known, "causes": causes, "line": _line_of(name)})
+        record = Record(**{**known, "causes": causes}, line=line_of(name))
         if record.state not in _STEPS or record.time.tzinfo is None:
             raise ValueError("unknown state, or a time without a zone")
     except (ValueError, TypeError, KeyError, AttributeError) as error:

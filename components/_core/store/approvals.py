@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -20,7 +20,7 @@ from components._core.errors import ServiceError
 from components._core.files import dump_json
 from components._core.store.append_log import AppendLog
 from components._core.store.ledger import Deployment, decode_deployment, identity_of
-from components._core.store.record_fields import check_fields
+from components._core.store.record_fields import content_of, line_of, read_fields
 
 WAITS = "waits for approval"
 """Begin of the reason of a deploy stage that asked for an approval."""
@@ -158,8 +158,7 @@ def append_approval(log: AppendLog, record: ApprovalRecord) -> ApprovalRecord:
     Raises:
         UnavailableError: When the store cannot be reached or written.
     """
-    content = {name: value for name, value in asdict(record).items() if name != "line" and value not in ("", {}, [])}
-    return replace(record, line=_line_of(log.append(content)))
+    return replace(record, line=line_of(log.append(content_of(record))))
 
 
 def read_requests(log: AppendLog) -> list[Request]:
@@ -193,19 +192,10 @@ def _join(asked: ApprovalRecord, steps: Sequence[ApprovalRecord]) -> Request:
     )
 
 
-def _line_of(name: str) -> str:
-    return name.rpartition("/")[2].removesuffix(".json")
-
-
 def _parse(name: str, content: bytes) -> ApprovalRecord:
     """Parse a line; keys of a later Naru are ignored."""
     try:
-        raw = json.loads(content)
-        check_fields(raw, ApprovalRecord)
-        record = ApprovalRecord(
-            **{each.name: raw[each.name] for each in fields(ApprovalRecord) if each.name in raw and each.name != "line"}
-        )
-        record = replace(record, line=_line_of(name))
+        record = ApprovalRecord(**read_fields(json.loads(content), ApprovalRecord), line=line_of(name))
         if record.state not in _STEPS or record.time.tzinfo is None:
             raise ValueError("unknown state, or a time without a zone")
         if record.state == "requested":

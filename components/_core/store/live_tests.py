@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
 from components._core.errors import ServiceError
 from components._core.store.append_log import AppendLog
 from components._core.store.ledger import Deployment, decode_deployment, identity_of
-from components._core.store.record_fields import check_fields
+from components._core.store.record_fields import content_of, line_of, read_fields
 
 LiveVerdict = Literal["promoted", "waits", "refused", "inconclusive", "stopped"]
 """`promoted`; `waits` for an approval; `refused`, as a bound was broken; `inconclusive`, and the champion stays; `stopped` by a person or by
@@ -128,8 +128,7 @@ def append_live_test(log: AppendLog, record: LiveTestRecord) -> LiveTestRecord:
     Raises:
         UnavailableError: When the store cannot be reached or written.
     """
-    content = {name: value for name, value in asdict(record).items() if name != "line" and value not in ("", {}, [])}
-    return replace(record, line=_line_of(log.append(content)))
+    return replace(record, line=line_of(log.append(content_of(record))))
 
 
 def read_live_tests(store: str, project: str) -> list[LiveTest]:
@@ -152,19 +151,10 @@ def find_open(tests: Sequence[LiveTest]) -> LiveTest | None:
     return next((test for test in tests if test.ended is None), None)
 
 
-def _line_of(name: str) -> str:
-    return name.rpartition("/")[2].removesuffix(".json")
-
-
 def _parse(name: str, content: bytes) -> LiveTestRecord:
     """Parse a line; keys of a later Naru are ignored."""
     try:
-        raw = json.loads(content)
-        check_fields(raw, LiveTestRecord)
-        known = {
-            each.name: raw[each.name] for each in fields(LiveTestRecord) if each.name in raw and each.name != "line"
-        }
-        record = LiveTestRecord(**known, line=_line_of(name))
+        record = LiveTestRecord(**read_fields(json.loads(content), LiveTestRecord), line=line_of(name))
         if record.state not in get_args(Step) or datetime.fromisoformat(record.at).tzinfo is None:
             raise ValueError("unknown state, or a time without a zone")
         if record.state == "began":
