@@ -11,7 +11,7 @@ from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.store.live_tests import LiveTest
 from components._feedback.latest_labels import read_latest_labels
-from components.deploy.live_test.begin import describe_end
+from components.deploy.live_test.end import describe_end
 from components.deploy.live_test.settle import Look, ReadLabels, look_at_live_test, stop_live_test
 from components.deploy.live_test.table import MODES
 from components.feedback.join_settings import find_settings
@@ -130,5 +130,5 @@ def _describe_state(found: Look, test: LiveTest) -> str:
     progress = found.progress
     if progress is None:
         return ""
-    what = "compared requests" if test.began.mode == "shadow" else "labelled rows"
+    what = MODES[test.began.mode].counted
     return f"goes on: {progress.done:,} of {progress.needed:,} {what}; judged once, when all are there, or at {_moment(test.began.until)}"

@@ -22,6 +22,7 @@ from components._core.store.record_fields import content_of, line_of, read_field
 LiveVerdict = Literal["promoted", "waits", "refused", "inconclusive", "stopped"]
 """`promoted`; `waits` for an approval; `refused`, as a bound was broken; `inconclusive`, and the champion stays; `stopped` by a person or by
 another champion."""
+STOPPED: LiveVerdict = "stopped"
 Step = Literal["began", "ended"]
 
 

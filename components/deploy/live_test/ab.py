@@ -14,7 +14,7 @@ from components._core.errors import ConfigError
 from components._core.project.live_test_config import AbTest, metric_of
 from components._core.project.project_file import Project
 from components._core.types.tasks.row_metrics import find_spread
-from components.deploy.live_test.contract import Evidence, Judgement, Mode, Progress, TestedVersion, load_test
+from components.deploy.live_test.contract import Evidence, Judgement, Mode, Progress, TestedVersion, stated_rules
 from components.deploy.live_test.significance import LEAST_UNITS, Difference, Values, compare_arms, sample_size
 from components.deploy.live_test.tested_rows import Labels, count_labelled, metric_values, scores_of
 
@@ -39,6 +39,7 @@ class Ab(Mode):
 
     name = "ab"
     title = "A/B"
+    counted = "labelled rows"
 
     def count_needed(self, project: Project, metrics: Mapping[str, float]) -> tuple[int, str]:
         """Compute the number of labelled rows from effect, significance, power and share."""
@@ -77,8 +78,7 @@ class Ab(Mode):
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Make the one test."""
-        test = load_test("ab", evidence.began.settings)
-        assert isinstance(test, AbTest)  # noqa: S101 - for the type checker
+        test = stated_rules(AbTest, evidence.began)
         metric, labels = evidence.began.metric, Labels.of(evidence.labels)
         new = _arm(evidence, evidence.challenger, evidence.champion, labels, metric)
         old = _arm(evidence, evidence.champion, evidence.challenger, labels, metric)

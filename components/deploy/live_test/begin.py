@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
 
 from components._core.checks import Check, Outcome, judge
 from components._core.credentials import mask_credentials
@@ -19,8 +17,9 @@ from components._core.project.live_test_config import AbTest, ShadowTest, metric
 from components._core.request_log.location import log_uri
 from components._core.store.append_log import AppendLog, make_nonce
 from components._core.store.claims import Claims
-from components._core.store.ledger import Deployment, current_champion, encode_deployment, identity_of, now, who
+from components._core.store.ledger import Deployment, current_champion, encode_deployment, identity_of, who
 from components._core.store.live_tests import (
+    STOPPED,
     LiveTest,
     LiveTestRecord,
     append_live_test,
@@ -30,13 +29,12 @@ from components._core.store.live_tests import (
 )
 from components.deploy.into_service import Change, Result, compare_only
 from components.deploy.live_test.contract import Mode
+from components.deploy.live_test.end import claims_folder, describe_end, end_by_champion
 from components.deploy.live_test.table import MODES
 from components.deploy.live_test.traffic import describe_reach
 from components.deploy.live_test.versions import find_mismatch, read_version
 from components.deploy.promotion import to_deployment
 from components.deploy.targets.contract import ComparisonTarget, Target
-
-ENDED = "stopped"
 
 
 def begin_live_test(change: Change, target: Target, load_sample: Callable[[], Sample]) -> Result | None:
@@ -67,7 +65,7 @@ def begin_live_test(change: Change, target: Target, load_sample: Callable[[], Sa
     last = _find_last(tests, identity_of(change.registered["version"], change.registered["model"]), champion, test)
     if last is not None and last.ended is not None and last.ended.verdict == "waits":
         return None  # it passed, and an approval is all that it needs
-    if (found := _find_earlier(change, champion, test, tests)) is not None:
+    if (found := _find_earlier(change, champion, last, tests)) is not None:
         return found, None, {}
     needed, statement = mode.count_needed(project, champion.metrics)
     mismatch = find_mismatch(read_version(champion).signature, read_version(_line_of(change)).signature)
@@ -87,74 +85,8 @@ def begin_live_test(change: Change, target: Target, load_sample: Callable[[], Sa
     return Outcome("skipped", reason + warned, tuple(checks)), comparison, {**details, "live_test": asdict(begun)}
 
 
-def describe_end(test: LiveTest) -> str:
-    """Describe what came of a test."""
-    ended = test.ended
-    return f"{ended.verdict} on {ended.at[:16].replace('T', ' ')} UTC: {ended.reason}" if ended else ""
-
-
-def end_live_test(store: str, project: str, test: LiveTest, **ending: Any) -> LiveTestRecord:
-    """Write what came of a test.
-
-    Args:
-        store: Root of the object store.
-        project: The project's name.
-        test: The test.
-        ending: Verdict, reason, checks and figures of the line.
-
-    Raises:
-        UnavailableError: When the store cannot be reached or written.
-    """
-    record = LiveTestRecord("ended", now(), test.began.version, test=test.name, by=who(), **ending)
-    return append_live_test(open_live_tests(store, project), record)
-
-
-def end_by_champion(store: str, project: str, test: LiveTest, champion: Deployment | None) -> bool:
-    """End a test whose champion is another one by now; returns False when it is the same.
-
-    Args:
-        store: Root of the object store.
-        project: The project's name.
-        test: The test.
-        champion: The champion of now; None: there is none.
-
-    Raises:
-        UnavailableError: When the store cannot be reached or written.
-    """
-    if champion is not None and champion.identity == test.champion:
-        return False
-    # it was promoted, and the process that did so was killed before it could write the end
-    is_promoted = champion is not None and champion.identity == test.identity
-    now_is = f"version {champion.version} is the champion" if champion else "there is no champion"
-    reason = f"{now_is} by now" + ("" if is_promoted else f", and the test was beside version {test.champion[0]}")
-    with take_turn(store, project, test) as is_ours:
-        if is_ours:
-            end_live_test(store, project, test, verdict="promoted" if is_promoted else ENDED, reason=reason)
-    return True
-
-
-def take_turn(store: str, project: str, test: LiveTest) -> AbstractContextManager[bool]:
-    """Wait for the turn to end a test, for a `with` block; True when it came, False when the test has ended meanwhile.
-
-    Args:
-        store: Root of the object store.
-        project: The project's name.
-        test: The test.
-    """
-    claims = Claims(_claims_folder(store, project), f"end {test.name} {make_nonce()}", {"test": test.name, "by": who()})
-    return claims.turn(f"judge-{test.name}", partial(_has_ended, store, project, test))
-
-
-def _has_ended(store: str, project: str, test: LiveTest) -> bool:
-    return any(each.name == test.name and each.ended for each in read_live_tests(store, project))
-
-
-def _claims_folder(store: str, project: str) -> str:
-    return f"{store.rstrip('/')}/{project}/claims/live-tests"
-
-
 def _find_earlier(
-    change: Change, champion: Deployment, test: ShadowTest | AbTest, tests: Sequence[LiveTest]
+    change: Change, champion: Deployment, last: LiveTest | None, tests: Sequence[LiveTest]
 ) -> Outcome | None:
     """Return the outcome where a test goes on, or this version was tested by these rules beside this champion before."""
     project, store, registered = change.project, change.settings.store, change.registered
@@ -167,8 +99,7 @@ def _find_earlier(
         else:
             stop = "naru live-test --stop REASON ends it"
             return Outcome("skipped", f"another version is in a live test: {_describe(current.began)}; {stop}")
-    last = _find_last(tests, identity, champion, test)
-    if last is None or last.ended is None or last.ended.verdict == ENDED:
+    if last is None or last.ended is None or last.ended.verdict == STOPPED:
         return None
     again = "a second test by the same rules would be a second look; train again, or change them"
     reason = f"version {last.began.version} was tested: {describe_end(last)}; {again}"
@@ -209,9 +140,9 @@ def _make_record(
 def _check_reach(change: Change, record: LiveTestRecord, test: ShadowTest | AbTest) -> list[Check]:
     project, at = change.project, datetime.fromisoformat(record.at)
     uri = log_uri(project.serve.request_log, change.settings.store, project.name)
-    share, what = (test.share, "compared requests") if isinstance(test, ShadowTest) else (1.0, "labelled rows")
+    share = test.share if isinstance(test, ShadowTest) else 1.0  # labels come for the requests of both versions
     needed = int(record.needed / share)
-    warning = describe_reach(uri, at, needed, datetime.fromisoformat(record.until), what)
+    warning = describe_reach(uri, at, needed, datetime.fromisoformat(record.until), MODES[record.mode].counted)
     return [Check("horizon", "warn", measured=None, threshold=float(needed), reason=warning)] if warning else []
 
 
@@ -221,7 +152,7 @@ def _write(change: Change, record: LiveTestRecord) -> LiveTestRecord | None:
     log = open_live_tests(store, project)
     last = log.last_name()
     facts = {"version": record.version, "by": who()}
-    claims = Claims(_claims_folder(store, project), f"live test {record.version} {make_nonce()}", facts)
+    claims = Claims(claims_folder(store, project), f"live test {record.version} {make_nonce()}", facts)
     key = f"live-test-{PurePosixPath(last).stem or 'first'}"
     with claims.turn(key, partial(_has_other_line, log, last)) as is_ours:
         return append_live_test(log, record) if is_ours else None
@@ -232,7 +163,7 @@ def _has_other_line(log: AppendLog, last: str) -> bool:
 
 
 def _describe(began: LiveTestRecord) -> str:
-    what = "compared requests" if began.mode == "shadow" else "labelled rows"
+    what = MODES[began.mode].counted
     until = f"{began.until[:16].replace('T', ' ')} UTC"
     return (
         f"version {began.version} is in a live test ({MODES[began.mode].title}) beside version {began.champion[0]}, until {began.needed:,} {what} "

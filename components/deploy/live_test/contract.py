@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 
@@ -16,6 +16,8 @@ from components._core.request_log.live_test_lines import LiveLines
 from components._core.store.live_tests import LiveTestRecord
 from components._core.types.signature import Signature
 from components._core.types.tasks.contract import Task
+
+_Rules = TypeVar("_Rules", ShadowTest, AbTest)
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,12 @@ class Mode(ABC):
     Attributes:
         name: Its name in `serve.rollout`.
         title: What a person calls it.
+        counted: What it needs a number of, in words.
     """
 
     name: str
     title: str
+    counted: str
 
     @abstractmethod
     def count_needed(self, project: Project, metrics: Mapping[str, float]) -> tuple[int, str]:
@@ -120,7 +124,8 @@ class Mode(ABC):
         """Judge a test that is complete or has reached its deadline."""
 
 
-def load_test(mode: str, settings: Mapping[str, Any]) -> ShadowTest | AbTest:
+def stated_rules(section: type[_Rules], began: LiveTestRecord) -> _Rules:
     """Return the section as it was when the test began: later changes of the project do not move its bounds."""
-    known: type[ShadowTest] | type[AbTest] = ShadowTest if mode == "shadow" else AbTest
-    return known.model_validate({name: value for name, value in settings.items() if name in known.model_fields})
+    return section.model_validate(
+        {name: value for name, value in began.settings.items() if name in section.model_fields}
+    )

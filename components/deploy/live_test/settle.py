@@ -19,11 +19,11 @@ from components._core.request_log.live_test_lines import live_test_uri, read_liv
 from components._core.request_log.location import log_uri
 from components._core.settings import Settings
 from components._core.store.ledger import current_champion, find_deployment, read_deployments
-from components._core.store.live_tests import LiveTest, LiveVerdict, find_open, read_live_tests
+from components._core.store.live_tests import STOPPED, LiveTest, LiveVerdict, find_open, read_live_tests
 from components.deploy.approval import request_approval
 from components.deploy.into_service import Change
-from components.deploy.live_test.begin import ENDED, end_by_champion, end_live_test, take_turn
 from components.deploy.live_test.contract import Evidence, Judgement, Progress
+from components.deploy.live_test.end import end_by_champion, end_live_test, take_turn
 from components.deploy.live_test.table import MODES
 from components.deploy.live_test.versions import read_version
 from components.deploy.promotion import ChampionChangedError, Compared, promote
@@ -88,7 +88,7 @@ def stop_live_test(project: Project, settings: Settings, reason: str) -> LiveTes
         return None
     with take_turn(settings.store, project.name, test) as is_ours:
         if is_ours:
-            end_live_test(settings.store, project.name, test, verdict=ENDED, reason=reason)
+            end_live_test(settings.store, project.name, test, verdict=STOPPED, reason=reason)
     return _again(project, settings, test) if is_ours else None
 
 
@@ -139,7 +139,7 @@ def _bring_in(project: Project, settings: Settings, test: LiveTest, judgement: J
     try:
         promote(settings, project.name, registered, why, compared)
     except ChampionChangedError as error:
-        return "stopped", error.message
+        return STOPPED, error.message
     return "promoted", judgement.reason
 
 

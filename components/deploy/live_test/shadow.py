@@ -14,7 +14,7 @@ from components._core.project.live_test_config import ShadowTest
 from components._core.project.project_file import Project
 from components._core.request_log.live_test_lines import LiveRequest
 from components._core.types.tasks import TASKS
-from components.deploy.live_test.contract import Evidence, Judgement, Mode, Progress, TestedVersion, load_test
+from components.deploy.live_test.contract import Evidence, Judgement, Mode, Progress, TestedVersion, stated_rules
 from components.deploy.live_test.significance import LEAST_UNITS, compare_pairs, sign_test
 from components.deploy.live_test.tested_rows import Labels, count_labelled, metric_values, scores_of
 
@@ -47,6 +47,7 @@ class Shadow(Mode):
 
     name = "shadow"
     title = "shadow"
+    counted = "compared requests"
 
     def count_needed(self, project: Project, metrics: Mapping[str, float]) -> tuple[int, str]:
         """Return the configured number of requests."""
@@ -63,7 +64,7 @@ class Shadow(Mode):
 
     def measure(self, evidence: Evidence) -> Progress:
         """Count the compared requests."""
-        test = _settings(evidence)
+        test = stated_rules(ShadowTest, evidence.began)
         compared = [each for each in evidence.lines.requests if each.champion and each.challenger]
         labelled = count_labelled(compared, Labels.of(evidence.labels))
         failed = sum(bool(each.failed) for each in evidence.lines.requests)
@@ -73,7 +74,7 @@ class Shadow(Mode):
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Hold the pairs against the bounds of the test."""
-        test, pairs = _settings(evidence), _pair(evidence)
+        test, pairs = stated_rules(ShadowTest, evidence.began), _pair(evidence)
         failed = sum(bool(each.failed) for each in evidence.lines.requests)
         checks = [
             _check_failures(failed, pairs.requests, test),
@@ -100,12 +101,6 @@ class Shadow(Mode):
             reason = f"{labelled:,} of {test.labels:,} labelled rows came until the deadline"
             return Judgement("inconclusive", reason, checks, figures)
         return Judgement("promote", f"{pairs.requests:,} requests were answered within the bounds", checks, figures)
-
-
-def _settings(evidence: Evidence) -> ShadowTest:
-    test = load_test("shadow", evidence.began.settings)
-    assert isinstance(test, ShadowTest)  # noqa: S101 - for the type checker
-    return test
 
 
 def _count_lost(evidence: Evidence) -> str:
