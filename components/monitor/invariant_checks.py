@@ -5,7 +5,7 @@ exact binomial test, and where the share differs between days of training by mor
 distance over all cells would drown it.
 
 A few days say little of how usual a record is: with fewer than `FEWEST_BLOCKS` numbers out of range are also held against the records of all
-numbers together, and are a warning at most, unless they are far more than any number but one had on any of these days: a broken column is no record.
+numbers together, and are a warning at most, unless they are far more than any number but one had on any of these days: values of a broken column are not records.
 """
 
 from __future__ import annotations

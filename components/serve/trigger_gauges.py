@@ -119,7 +119,9 @@ class TriggerGauges(PolledCollector):
         lines, now = self._lines, time.time()
         newest: dict[Labels, float] = {}
         counts: Counter[Labels] = Counter()
-        for name in sorted(lines, key=_order):
+        names = sorted(lines, key=_order)
+        in_order = [lines[name] for name in names]
+        for name in names:
             for labels in _labels_of(lines[name], lines):
                 newest[labels] = max(lines[name].at, newest.get(labels, lines[name].at))
                 counts[labels] += abs(now - lines[name].at) < _WEEK
@@ -134,12 +136,12 @@ class TriggerGauges(PolledCollector):
         ended = {line.decision for line in lines.values() if line.state == "ended"}
         in_flight = sum(line.state == "claimed" and name not in ended for name, line in lines.items())
         yield GaugeMetricFamily("naru_trigger_runs_in_flight", "Runs whose end is not recorded", in_flight)
-        is_open = is_breaker_open([lines[name] for name in sorted(lines, key=_order)])
+        is_open = is_breaker_open(in_order)
         yield GaugeMetricFamily("naru_trigger_breaker_open", "Whether no triggered run may start", float(is_open))
         sources = GaugeMetricFamily(
             "naru_trigger_source_unreadable", "Whether the source of a trigger cannot be read", labels=("trigger",)
         )
-        for trigger, is_away in find_sources([lines[name] for name in sorted(lines, key=_order)])[:MOST_SERIES]:
+        for trigger, is_away in find_sources(in_order)[:MOST_SERIES]:
             sources.add_metric([trigger], float(is_away))
         yield sources
         yield CounterMetricFamily("naru_trigger_read_failures", "Records that could not be read", self.failures)

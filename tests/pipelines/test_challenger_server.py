@@ -227,5 +227,5 @@ def test_an_ab_test_splits_by_the_key_and_the_champion_stands_in(champion: Path,
     log = champion / ".naru" / "store" / "tiny" / "requests"
     logged = [json.loads(line) for path in log.glob("dt=*/**/*.jsonl") for line in path.read_text().splitlines()]
     found = {line["id"]: line["version"] for line in logged if "id" in line}
-    assert found[f"{theirs}-0"] == "5", "what was returned is logged, by whoever answered"
+    assert found[f"{theirs}-0"] == "5", "what was returned is logged, by the version that answered"
     assert list((log / "live-tests" / test.name).rglob("*.jsonl"))

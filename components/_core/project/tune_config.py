@@ -60,7 +60,7 @@ def _check_models(value: Any) -> Any:
 
 
 def _switch(value: Any) -> Any:
-    """Take a truth value for on and off, which YAML 1.1 reads as one."""
+    """Take a truth value for on and off, too."""
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 

@@ -53,7 +53,7 @@ class Split(LiveTest):
 
     def routes(self, request_id: str, columns: Columns) -> bool:
         """Return whether the version under test answers; takes a few microseconds."""
-        return int(self._unit(request_id, columns)[:8], 16) < self._below
+        return self._is_theirs(self._unit(request_id, columns))
 
     def ask(self, request_id: str, columns: Columns) -> Answer | None:
         """Let the version under test answer."""
@@ -70,7 +70,7 @@ class Split(LiveTest):
                     del self._failed[next(iter(self._failed))]
             return None
         answer = answer_of(self._settings.challenger, time.perf_counter() - began, outputs)
-        self._write(request_id, columns, time.time(), {CHALLENGER: answer})
+        self._write(request_id, self._unit(request_id, columns), time.time(), {CHALLENGER: answer})
         return Answer(outputs, self._settings.challenger)
 
     def add(self, answered: AnsweredRequest, *, is_open: bool = True) -> None:
@@ -79,12 +79,11 @@ class Split(LiveTest):
             return  # it named the champion's version, or its path is not split: it is in no arm, or the arms had other clients
         with self._lock:
             failed = self._failed.pop(answered.id, "")
-        if not failed and self.routes(answered.id, answered.inputs):
+        unit = self._unit(answered.id, answered.inputs)
+        if not failed and self._is_theirs(unit):
             failed = _UNKNOWN
         own = {CHAMPION: answer_of(self._settings.champion, answered.seconds, answered.outputs)}
-        self._write(
-            answered.id, answered.inputs, answered.time, {**({CHALLENGER: {"failed": failed}} if failed else {}), **own}
-        )
+        self._write(answered.id, unit, answered.time, {**({CHALLENGER: {"failed": failed}} if failed else {}), **own})
 
     def collect(self) -> Iterator[Metric]:
         """Export who answered."""
@@ -112,8 +111,11 @@ class Split(LiveTest):
         digest = self._hasher.hash(values[:1])[0].partition(":")[2] if values is not None and len(values) else ""
         return digest or self._hasher.hash([f"id {request_id}"])[0].partition(":")[2]
 
-    def _write(self, request_id: str, columns: Columns, seconds: float, answers: dict[str, dict[str, object]]) -> None:
-        line = write_line(MODE, request_id, seconds, answers, self._unit(request_id, columns))
+    def _is_theirs(self, unit: str) -> bool:
+        return int(unit[:8], 16) < self._below
+
+    def _write(self, request_id: str, unit: str, seconds: float, answers: dict[str, dict[str, object]]) -> None:
+        line = write_line(MODE, request_id, seconds, answers, unit)
         is_written = self._log.add(1, line, seconds)
         with self._lock:
             self._answered[self._settings.champion if CHAMPION in answers else self._settings.challenger] += 1
