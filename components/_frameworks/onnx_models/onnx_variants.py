@@ -96,12 +96,63 @@ def _fold(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _halve(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Calculate in float16; inputs and outputs keep their types."""
+    """Calculate in float16 from the first product to the last; inputs and outputs keep their types.
+
+    What is before and after stays as it is, because float16 ends at 65,504 and has three digits: the variance of a weight in grams is infinite
+    in it, and a price in dollars is rounded to tens.
+    """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     _require_products(graph, "float16")
-    changed: onnx.ModelProto = convert_float_to_float16(graph, keep_io_types=True)
+    for number, node in enumerate(graph.graph.node):
+        node.name = f"n{number}"
+    own = {node.name for node in graph.graph.node}
+    outside = own - _between_products(graph.graph)
+    changed: onnx.ModelProto = convert_float_to_float16(graph, keep_io_types=True, node_block_list=sorted(outside))
+    _skip_casts(changed.graph, own)
     return changed
+
+
+def _between_products(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of a graph's products and of the nodes that take from one and lead to one."""
+    products = {node.name for node in graph.node if node.op_type in _PRODUCTS}
+    behind, before = set(products), set(products)
+    for nodes, found, given, taken in (
+        (list(graph.node), behind, "input", "output"),
+        (list(reversed(graph.node)), before, "output", "input"),
+    ):
+        reached: set[str] = set()
+        for node in nodes:
+            if node.name in products or reached.intersection(getattr(node, given)):
+                found.add(node.name)
+                reached.update(getattr(node, taken))
+    return behind & before
+
+
+def _skip_casts(graph: onnx.GraphProto, own: set[str]) -> None:
+    """Pass on as they are the numbers that the tool makes float16 and float32 again, between two nodes that it leaves alone.
+
+    Args:
+        graph: The graph; it is changed.
+        own: Names of the nodes that were there before.
+    """
+    added = {node.output[0]: node for node in graph.node if node.op_type == "Cast" and node.name not in own}
+    kept = {name: added[node.input[0]].input[0] for name, node in added.items() if node.input[0] in added}
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = kept.get(name, name)
+    for result in graph.output:
+        if result.name in kept:
+            identity = onnx.helper.make_node("Identity", [kept[result.name]], [result.name], added[result.name].name)
+            added[result.name].CopyFrom(identity)
+    results = {each.name for each in graph.output}
+    while unused := [
+        node
+        for node in graph.node
+        if node.name not in own and not results.union(*(each.input for each in _nodes(graph))).intersection(node.output)
+    ]:
+        for node in unused:
+            graph.node.remove(node)
 
 
 def _quantise(graph: onnx.ModelProto) -> onnx.ModelProto:

@@ -45,6 +45,41 @@ def test_products_are_calculated_otherwise_and_the_answers_stay_near(
     assert 0 < difference.max() < apart
 
 
+def test_float16_scales_columns_and_results_as_exactly_as_before(network: Path, rows: Arrays, tmp_path: Path) -> None:
+    """Body masses in grams have a variance that float16 does not hold, and a price in dollars more digits than it has."""
+    graph = onnx.load(str(network / ONNX_MODEL))
+    constants = {"mean": 4200.0, "variance": 640_000.0, "dollars": 51_234.0, "base": 300_000.0}
+    graph.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.array(value, np.float32), name) for name, value in constants.items()
+    )
+    node = onnx.helper.make_node
+    first = next(each for each in graph.graph.node if "w0" in each.input)
+    first.input[0] = "scaled"
+    for place, each in enumerate(
+        (
+            node("Sub", ["h0", "mean"], ["centred"]),
+            node("Sqrt", ["variance"], ["deviation"]),
+            node("Div", ["centred", "deviation"], ["scaled"]),
+        )
+    ):
+        graph.graph.node.insert(1 + place, each)
+    graph.graph.node[-1].output[0] = "flattened"
+    graph.graph.node.extend(
+        [node("Mul", ["flattened", "dollars"], ["times"]), node("Add", ["times", "base"], ["probability"])]
+    )
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / ONNX_MODEL).write_bytes(graph.SerializeToString())
+    (tmp_path / "model" / "signature.json").write_bytes((network / "signature.json").read_bytes())
+    (tmp_path / "variant").mkdir()
+    make_variant("float16", tmp_path / "model", tmp_path / "variant", rows)
+    varied = onnx.load(str(tmp_path / "variant" / ONNX_MODEL)).graph
+    assert next(each for each in varied.initializer if each.name == "w1").data_type == onnx.TensorProto.FLOAT16
+    masses = {name: values * 800 + 4200 for name, values in rows.items()}
+    original, variant = (load_model(tmp_path / each).predict(masses)["probability"] for each in ("model", "variant"))
+    assert np.ptp(original) > 20_000
+    assert np.abs(variant - original).max() < 0.002 * 51_234
+
+
 def test_equal_models_have_equal_variants_byte_for_byte(network: Path, rows: Arrays, tmp_path: Path) -> None:
     for folder in ("once", "again"):
         (tmp_path / folder).mkdir()
