@@ -165,7 +165,7 @@ bench-feedback: setup ## Ten million logged requests joined with the labels of n
 
 MONITORS := benchmarks/.venv-monitor
 
-bench-monitor: dev $(MONITORS)/ready ## The monitor beside Evidently and NannyML: false alarms, power, cost: half an hour
+bench-monitor: dev $(MONITORS)/ready ## The monitor beside Evidently and NannyML: false alarms, power, cost: ten minutes
 	@$(BIN)/python -m benchmarks.monitor --peers $(MONITORS)/bin/python
 
 # uv clears and changes what a link points to, which may be the environment of another clone.
