@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -14,9 +15,11 @@ import yaml
 from benchmarks.data import FLIGHTS
 from benchmarks.measured_run import Run, Stage, make_run
 from benchmarks.process_watch import watch
+from components._frameworks.table import find_framework
+from pipelines.local import fork_server
 
 ROOT = Path(__file__).resolve().parents[1]
-IMPORTS = "import pipelines.local.fork_server as server, importlib; [importlib.import_module(name) for name in (*server.PRELOADED, *(name for names in server.LATER.values() for name in names))]"
+IMPORTS = "from benchmarks.naru_run import import_all; import_all()"
 
 
 def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) -> Run:
@@ -41,6 +44,17 @@ def run_ours(home: Path, data: Path, copies: int, steps: int, *, closely: bool) 
     if not record["deployed"]:
         raise SystemExit(f"naru run deployed nothing: {record['reason']}")
     return make_run("naru", copies, watched, _stages(record), record["metrics"]["auc"])
+
+
+def import_all() -> None:
+    """Import what a run over the flights imports, in this process."""
+    modules = {
+        fork_server.FRAMEWORK_IMPORTS: find_framework("keras").imports,
+        fork_server.PREPROCESSING_IMPORTS: fork_server.PREPROCESSING,
+    }
+    first, later = fork_server.plan_imports({name: ",".join(each) for name, each in modules.items()})
+    for name in (*first, *(name for names in later.values() for name in names)):
+        importlib.import_module(name)
 
 
 def environment() -> dict[str, str]:
