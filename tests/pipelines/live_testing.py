@@ -16,7 +16,14 @@ from components._core.examples.samples import Sample
 from components._core.files import write_text
 from components._core.project.project_file import load_project
 from components._core.request_log.layout import hour_folder
-from components._core.request_log.live_test_lines import CHALLENGER, CHAMPION, answer_of, live_test_uri, write_line
+from components._core.request_log.live_test_lines import (
+    CHALLENGER,
+    CHAMPION,
+    answer_of,
+    live_test_uri,
+    write_line,
+    write_lost,
+)
 from components._core.request_log.posted_labels import PostedLabel, write_lines
 from components._core.store.ledger import current_champion
 from components._core.store.live_tests import LiveTest, read_live_tests
@@ -87,6 +94,12 @@ def mirror(project: Path, pairs: Sequence[tuple[float, float | None]], first: in
         answers = {CHAMPION: answer("1", own), CHALLENGER: challenger}
         lines.append(write_line("shadow", str(number), datetime.now(UTC).timestamp(), answers))
     _put(Path(live_test_uri(str(_log(project)), test.name)), lines)
+
+
+def lose(project: Path, **reasons: int) -> None:
+    """Count requests whose copies were dropped, by reason."""
+    (test,) = live_tests_of(project)
+    _put(Path(live_test_uri(str(_log(project)), test.name)), [write_lost("shadow", reasons)])
 
 
 def split(project: Path, champion: Sequence[float], challenger: Sequence[float], failed: int = 0) -> None:

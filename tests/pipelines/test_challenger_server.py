@@ -36,7 +36,7 @@ from tests.pipelines.approving import InstantTarget
 pytestmark = pytest.mark.slow
 
 SERVE = "serve:\n  request_log: {flush_seconds: 0.2}\n"
-SHADOW = "  rollout: shadow\n  shadow: {requests: 30, min_requests: 5, changed: 1.0, slower_percent: 100000, error_rate: 0.9}\n"
+SHADOW = "  rollout: shadow\n  shadow: {requests: 30, min_requests: 5, changed: 1.0, slower_percent: 100000, error_rate: 0.9, min_compared: 0}\n"
 AB = "  rollout: ab\n  ab: {effect: 0.2, spread: 0.5, key: carrier}\nfeedback: {endpoint: true}\n"
 
 

@@ -31,7 +31,7 @@ from pipelines.compile_target import Target
 from pipelines.live_test import show_live_test
 from pipelines.rollback import roll_back, tell_ledgers
 from tests.pipelines.approving import InstantTarget, registered, requests_of, settings_of, write_project, write_version
-from tests.pipelines.live_testing import AB, SHADOW, begin, live_tests_of, mirror, post_labels, set_project, split
+from tests.pipelines.live_testing import AB, SHADOW, begin, live_tests_of, lose, mirror, post_labels, set_project, split
 
 LATER = timedelta(days=30)
 
@@ -169,6 +169,34 @@ def test_too_few_requests_by_the_deadline_are_inconclusive_and_keep_the_champion
     last = show_live_test(shadow, now=later())[-1]
     assert last.startswith("inconclusive on ") and "4 requests were compared, 5 are the fewest" in last
     assert champion(shadow) == "1"
+
+
+def test_a_shadow_that_missed_most_requests_is_not_promoted(shadow: Path) -> None:
+    """It was away for a night, and its copies were dropped whenever the champion was busy: 25 of 100 requests were compared."""
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 25)
+    lose(shadow, unreachable=60, busy=15)
+    lines = show_live_test(shadow)
+    assert lines[-1].startswith("goes on: 25 of 20 compared requests"), "more of them may come until the deadline"
+    missed = "25.00% of 100 requests that were to be copied were compared; at least 50.00% must be"
+    assert any(line.endswith(missed) for line in lines)
+    lines = show_live_test(shadow, now=later())
+    assert lines[-1].startswith("inconclusive on ") and lines[-1].endswith(missed) and champion(shadow) == "1"
+    ended = live_tests_of(shadow)[0].ended
+    assert ended is not None and ended.figures["compared_share"] == 0.25
+    assert {"name": "compared requests", "measured": 0.25, "threshold": 0.5, "n": 100}.items() <= ended.checks[
+        0
+    ].items()
+
+
+def test_a_shadow_that_catches_up_before_the_deadline_is_promoted(shadow: Path) -> None:
+    """While it loads its model the first requests miss it."""
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 20)
+    lose(shadow, unreachable=30)
+    assert show_live_test(shadow)[-1].startswith("goes on: 20 of 20")
+    mirror(shadow, [(1.0, 1.0)] * 10, first=20)
+    assert show_live_test(shadow)[-1].startswith("promoted on ")
 
 
 def test_labels_of_the_same_rows_refuse_a_version_that_is_surely_worse(shadow: Path) -> None:
