@@ -102,6 +102,13 @@ def lose(project: Path, **reasons: int) -> None:
     _put(Path(live_test_uri(str(_log(project)), test.name)), [write_lost("shadow", reasons)])
 
 
+def damage(project: Path, lines: int) -> None:
+    """Write lines that were cut in the middle."""
+    (test,) = live_tests_of(project)
+    whole = write_line("shadow", "cut", datetime.now(UTC).timestamp(), {CHAMPION: answer("1", 0.0)})
+    _put(Path(live_test_uri(str(_log(project)), test.name)), [whole[: len(whole) // 2] + b"\n"] * lines)
+
+
 def split(project: Path, champion: Sequence[float], challenger: Sequence[float], failed: int = 0) -> None:
     """Write what each version answered to its requests: champion-0, ... and challenger-0, ..."""
     (test,) = live_tests_of(project)

@@ -31,7 +31,18 @@ from pipelines.compile_target import Target
 from pipelines.live_test import show_live_test
 from pipelines.rollback import roll_back, tell_ledgers
 from tests.pipelines.approving import InstantTarget, registered, requests_of, settings_of, write_project, write_version
-from tests.pipelines.live_testing import AB, SHADOW, begin, live_tests_of, lose, mirror, post_labels, set_project, split
+from tests.pipelines.live_testing import (
+    AB,
+    SHADOW,
+    begin,
+    damage,
+    live_tests_of,
+    lose,
+    mirror,
+    post_labels,
+    set_project,
+    split,
+)
 
 LATER = timedelta(days=30)
 
@@ -197,6 +208,36 @@ def test_a_shadow_that_catches_up_before_the_deadline_is_promoted(shadow: Path) 
     assert show_live_test(shadow)[-1].startswith("goes on: 20 of 20")
     mirror(shadow, [(1.0, 1.0)] * 10, first=20)
     assert show_live_test(shadow)[-1].startswith("promoted on ")
+
+
+def test_damaged_lines_are_shown_and_above_a_small_share_promote_nothing(shadow: Path) -> None:
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 19)
+    damage(shadow, 3)
+    assert any(line.startswith("damaged lines: 3 of 22 lines cannot be read (cut,") for line in show_live_test(shadow))
+    mirror(shadow, [(1.0, 1.0)], first=19)
+    last = show_live_test(shadow)[-1]
+    assert last.startswith("inconclusive on ") and "3 of 23 lines cannot be read" in last and champion(shadow) == "1"
+    ended = live_tests_of(shadow)[0].ended
+    assert ended is not None and (ended.figures["damaged"], ended.figures["lines"]) == (3, 23)
+
+
+def test_a_few_damaged_lines_warn_and_refuse_nothing(shadow: Path) -> None:
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 100)
+    damage(shadow, 1)
+    lines = show_live_test(shadow)
+    assert lines[-1].startswith("promoted on ")
+    assert any(line.startswith("warn") and "1 of 101 lines cannot be read" in line for line in lines)
+
+
+def test_damaged_lines_of_an_ab_test_promote_nothing(ab: Path) -> None:
+    begin(ab)
+    split(ab, [1.0, 1.1] * 15, [0.1, 0.2] * 15)
+    damage(ab, 2)
+    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(30) for arm in ("champion", "challenger")})
+    last = show_live_test(ab)[-1]
+    assert last.startswith("inconclusive on ") and "2 of 62 lines cannot be read" in last and champion(ab) == "1"
 
 
 def test_labels_of_the_same_rows_refuse_a_version_that_is_surely_worse(shadow: Path) -> None:
