@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -473,6 +475,62 @@ def test_traffic_that_cannot_reach_the_horizon_is_a_warning_with_the_numbers(ab:
     (check,) = (check for check in outcome.checks if check.name == "horizon")
     assert check.status == "warn" and "about 8 rows a day are answered" in check.reason.replace("about 7", "about 8")
     assert "the test needs 3,140 labelled rows" in check.reason and check.reason in outcome.reason
+
+
+KEYED = AB.replace("deadline: 2d", "deadline: 2d, key: x")
+
+
+def log_keys(project: Path, values: Sequence[float | None]) -> None:
+    """Let servers answer a request for each value of the key, an hour ago."""
+    hour = datetime.now(UTC) - timedelta(hours=1)
+    path = Path(settings_of(project).store) / "tiny" / "requests" / hour_folder(hour.timestamp()) / "pod-1.jsonl"
+    path.parent.mkdir(parents=True)
+    lines = [json.dumps({"inputs": {"x": [value]}, "outputs": {"prediction": [1.0]}}) for value in values]
+    path.write_text("\n".join(["{cut", json.dumps({"dropped": 3}), *lines]))
+
+
+def test_a_key_with_few_values_is_a_warning_when_the_test_begins(ab: Path) -> None:
+    set_project(ab, KEYED)
+    log_keys(ab, [float(number % 12) for number in range(400)])
+    outcome = begin(ab)
+    assert outcome is not None
+    assert (
+        "'x' (serve.ab.key) has 12 values in 400 requests of the log, and the test needs about 60, 30 of each"
+        in outcome.reason
+    )
+    (check,) = (check for check in outcome.checks if check.name == "values of the key")
+    assert (check.status, check.threshold) == ("warn", 60.0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [float(number % 90) for number in range(400)],
+        [float(number) for number in range(120)],  # few, and hardly one twice: there are many more
+        [1.0] * 300 + [None] * 100,  # each of those without the key is assigned by its id
+        [1.0] * 20,  # which tell nothing
+    ],
+)
+def test_a_key_with_values_enough_or_unknown_ones_is_no_warning(ab: Path, values: list[float | None]) -> None:
+    set_project(ab, KEYED)
+    log_keys(ab, values)
+    outcome = begin(ab)
+    assert outcome is not None and "serve.ab.key" not in outcome.reason
+
+
+def test_without_a_log_the_rows_of_the_version_tell_how_many_values_the_key_has(ab: Path) -> None:
+    set_project(ab, KEYED)
+    outcome = begin(ab, rows=[float(number % 7) for number in range(300)])
+    assert outcome is not None and "'x' (serve.ab.key) has 7 values in 300 test rows" in outcome.reason
+
+
+def test_while_it_goes_on_the_values_of_the_key_are_shown(ab: Path) -> None:
+    set_project(ab, KEYED.replace("effect: 0.5", "effect: 0.05"))
+    begin(ab)
+    split(ab, [1.0] * 60, [0.1] * 60, units=4)
+    (line,) = (line for line in show_live_test(ab) if line.startswith("values of 'x'"))
+    assert "4 of the champion, 4 of the challenger; labels of 30 of each are needed" in line
+    assert "has 8 values in 120 requests, and the test needs about 60" in line and "inconclusive" in line
 
 
 def test_a_project_without_a_test_is_told_how_to_get_one(shadow: Path) -> None:

@@ -23,8 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from components._core.request_log.hours import list_closed_hours, list_objects, unavailable
-from components._core.store.filesystems import open_filesystem
+from components._core.request_log.hours import list_closed_hours, list_objects, read_lines
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _HOUR = timedelta(hours=1)
@@ -164,12 +163,7 @@ def _lines(uri: str, now: datetime) -> Iterator[bytes]:
     # an object is written whole, so that hours need not be closed; clocks of servers may be ahead
     for hour in list_closed_hours(uri, now + 2 * _HOUR, settle_seconds=0.0):
         for found in list_objects(uri, hour):
-            try:
-                filesystem, path = open_filesystem(found.uri)
-                content = filesystem.cat_file(path)
-            except (OSError, ImportError, ValueError) as error:
-                raise unavailable(found.uri, error) from error
-            yield from (line for line in content.splitlines() if line.strip())
+            yield from read_lines(found)
 
 
 def _parse(raw: Mapping[str, Any]) -> LiveRequest:
