@@ -28,7 +28,8 @@ from components.deploy.live_test.versions import find_mismatch
 from components.deploy.promotion import Compared, promote
 from components.deploy.targets.contract import RolloutTarget
 from pipelines.__main__ import app
-from pipelines.clean.clean import plan_clean
+from pipelines.clean.clean import carry_out, plan_clean
+from pipelines.clean.plan import KindPlan
 from pipelines.compile_target import Target
 from pipelines.live_test import show_live_test
 from pipelines.rollback import roll_back, tell_ledgers
@@ -548,3 +549,28 @@ def test_a_clean_up_keeps_the_run_of_the_version_under_test(shadow: Path) -> Non
     show_live_test(shadow, stop="no longer of use")
     (plan,) = (each for each in plan_clean(shadow, KeepRule(1), later()) if each.kind == "runs")
     assert "run-2" in {item.name for item in plan.removed}
+
+
+def test_a_clean_up_removes_the_lines_of_a_test_once_it_has_ended(shadow: Path) -> None:
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 3)
+    folder = Path(settings_of(shadow).store) / "tiny" / "requests" / "live-tests"
+    (lines,) = folder.rglob("*.jsonl")
+    unknown = folder / "000009-of-a-lost-log" / lines.relative_to(lines.parents[2])
+    unknown.parent.mkdir(parents=True)
+    shutil.copyfile(lines, unknown)
+
+    def plan(rule: KeepRule | None, now: datetime) -> KindPlan:
+        (found,) = (each for each in plan_clean(shadow, rule, now) if each.kind == "hours of live tests")
+        return found
+
+    week = KeepRule(age=timedelta(days=7))
+    goes_on = plan(week, later())
+    assert (goes_on.removed, goes_on.kept) == ((), 2) and "2 older stay: of a test that goes on" in goes_on.why
+    show_live_test(shadow, stop="no longer of use")
+    assert plan(None, later()).removed == (), "keep.requests is all"
+    assert plan(week, datetime.now(UTC)).removed == (), "it is as young as the log that is kept"
+    ended = plan(week, later())
+    assert [item.name.partition("/")[0] for item in ended.removed] == [live_tests_of(shadow)[0].name]
+    list(carry_out([ended]))
+    assert list(folder.rglob("*.jsonl")) == [unknown]

@@ -26,6 +26,8 @@ from typing import Any
 from components._core.request_log.hours import list_closed_hours, list_objects, read_lines
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+LIVE_TESTS = "live-tests"
+"""Folder of the lines below that of the request log, with one of its own for each test."""
 _HOUR = timedelta(hours=1)
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
@@ -37,7 +39,7 @@ def live_test_uri(log: str, test: str) -> str:
         log: URI of the request log.
         test: Name of the test.
     """
-    return f"{log.rstrip('/')}/live-tests/{test}"
+    return f"{log.rstrip('/')}/{LIVE_TESTS}/{test}"
 
 
 def answer_of(version: str, seconds: float, outputs: Mapping[str, Any]) -> dict[str, Any]:
