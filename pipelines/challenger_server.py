@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ from components.deploy.targets.local.server_process import HOST, free_port
 LOOK_SECONDS = 30.0
 """Time between two looks at a test, and between two starts of a server that has ended."""
 _STOP_SECONDS = 15.0
+_MOST_LOOKING = 0.05
+"""Largest share of the time that looks take."""
 
 
 class ChallengerServer:
@@ -64,6 +67,7 @@ class ChallengerServer:
         self._project, self._settings, self._folder, self._every = project, settings, folder, every
         self._closing = threading.Event()
         self._lock = threading.Lock()  # of starts and stops: none may be started after the last stop
+        self._has_looked, self._next_look = False, 0.0
         self._said: dict[str, str] = {}  # the latest error of each step
         self._process = self._start()
         self._thread = threading.Thread(target=self._watch, name="naru-live-test", daemon=True)
@@ -92,7 +96,7 @@ class ChallengerServer:
 
     def _watch(self) -> None:
         while not self._closing.wait(self._every):
-            if self._try("cannot judge the live test", self._look):
+            if time.monotonic() >= self._next_look and self._try("cannot judge the live test", self._look):
                 return
             version = self.test.began.version
             self._try(f"cannot start the server of version {version} again", self._start_again_where_it_ended)
@@ -114,8 +118,17 @@ class ChallengerServer:
         return found
 
     def _look(self) -> bool:
-        """Look at the test; return whether it has ended, and its server with it."""
+        """Look at the test; return whether it has ended, and its server with it.
+
+        A look reads all lines of the test and all labels, 20 µs a line, and keeps none of them: what it kept would be a gigabyte for a million lines, and
+        may be rewritten or removed meanwhile. So that a long test is no burden on this machine, looks are further apart then.
+        """
+        began = time.monotonic()
         has_ended = self._has_ended()
+        now = time.monotonic()
+        if self._has_looked:  # the first look also brings MLflow and PyArrow
+            self._next_look = now + (now - began) / _MOST_LOOKING
+        self._has_looked = True
         if has_ended:
             with self._lock:
                 self._stop()

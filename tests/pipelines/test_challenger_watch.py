@@ -105,3 +105,21 @@ def test_a_server_that_cannot_be_started_again_is_said_and_tried_again(
         assert server._process.poll() is None
     err = capsys.readouterr().err
     assert err.count("cannot start the server of version 2 again: OSError: [Errno 12] Cannot allocate memory") == 1
+
+
+def test_looks_that_take_long_are_further_apart_and_the_server_is_watched_all_the_same(
+    watched: Callable[..., Any],
+) -> None:
+    looks: list[int] = []
+
+    def look() -> Look:
+        looks.append(1)
+        time.sleep(0.25)  # the one after the second is due five seconds later
+        return GOES_ON
+
+    with watched(look) as server:
+        wait_for(lambda: server._next_look > 0)
+        first = server._process
+        first.kill()
+        wait_for(lambda: server._process is not first)
+        assert len(looks) == 2
