@@ -78,6 +78,7 @@ class ChallengerServer:
         self._closing.set()
         with self._lock:
             self._stop()
+        self._thread.join(_STOP_SECONDS)  # a look that the end of the process cuts off leaves a traceback
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:

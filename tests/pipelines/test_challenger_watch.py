@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,3 +124,17 @@ def test_looks_that_take_long_are_further_apart_and_the_server_is_watched_all_th
         first.kill()
         wait_for(lambda: server._process is not first)
         assert len(looks) == 2
+
+
+def test_the_end_waits_for_a_look_in_progress(watched: Callable[..., Any]) -> None:
+    begun, ends = threading.Event(), []
+
+    def look() -> Look:
+        begun.set()
+        time.sleep(0.3)
+        ends.append(1)
+        return GOES_ON
+
+    with watched(look) as server:
+        assert begun.wait(60)
+    assert ends == [1] and not server._thread.is_alive()

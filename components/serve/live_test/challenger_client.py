@@ -94,11 +94,12 @@ class ChallengerClient:
             ChallengerError: When it does not answer.
         """
         self._check_reachable()
-        if self._taken is None:
-            self._taken = self._find_taken()
+        taken = self._taken  # another thread may forget them at any time
+        if taken is None:
+            taken = self._taken = self._find_taken()
         rows = max(map(len, columns.values()), default=0)
         # a feature that the champion does not take is refused by the champion
-        sent = {name: values for name, values in columns.items() if name in self._taken and name in self._features}
+        sent = {name: values for name, values in columns.items() if name in taken and name in self._features}
         try:
             content = _dumps(
                 self._write_seldon(request_id, sent) if self._is_seldon else self._write_v2(request_id, sent)

@@ -139,6 +139,19 @@ def test_a_feature_that_the_version_does_not_take_is_not_sent() -> None:
         assert [each["name"] for each in stub.asked[0][1]["inputs"]] == ["month"]
 
 
+def test_another_thread_that_forgets_what_the_version_takes_disturbs_no_request() -> None:
+    """It does so when the version refuses one of its requests: a client of the champion would have got an error."""
+    with running() as stub:
+        asking = client(stub.port)
+
+        class Columns(dict[str, Any]):
+            def items(self) -> Any:
+                asking._taken = None  # as the other thread does, after this one has found it
+                return super().items()
+
+        assert asking.ask("r1", Columns(COLUMNS))["probability"].tolist() == [0.25, 0.5]
+
+
 def test_a_server_whose_model_is_not_loaded_yet_is_not_sent_rows_without_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
