@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ from components.deploy.targets.local.server_process import HOST, free_port
 LOOK_SECONDS = 30.0
 """Time between two looks at a test, and between two starts of a server that has ended."""
 _STOP_SECONDS = 15.0
+_MOST_LOOKING = 0.05
+"""Largest share of the time that looks take."""
 
 
 class ChallengerServer:
@@ -64,6 +67,8 @@ class ChallengerServer:
         self._project, self._settings, self._folder, self._every = project, settings, folder, every
         self._closing = threading.Event()
         self._lock = threading.Lock()  # of starts and stops: none may be started after the last stop
+        self._has_looked, self._next_look = False, 0.0
+        self._said: dict[str, str] = {}  # the latest error of each step
         self._process = self._start()
         self._thread = threading.Thread(target=self._watch, name="naru-live-test", daemon=True)
         self._thread.start()
@@ -73,6 +78,7 @@ class ChallengerServer:
         self._closing.set()
         with self._lock:
             self._stop()
+        self._thread.join(_STOP_SECONDS)  # a look that the end of the process cuts off leaves a traceback
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
@@ -90,21 +96,51 @@ class ChallengerServer:
             self._process.stdin.close()
 
     def _watch(self) -> None:
-        said = ""
         while not self._closing.wait(self._every):
-            try:
-                if self._has_ended():
-                    with self._lock:
-                        self._stop()
-                    return
-                said = ""
-            except NaruError as error:
-                if str(error) != said:
-                    said = str(error)
-                    print(f"naru: serve: cannot judge the live test: {error}", file=sys.stderr, flush=True)
+            if time.monotonic() >= self._next_look and self._try("cannot judge the live test", self._look):
+                return
+            version = self.test.began.version
+            self._try(f"cannot start the server of version {version} again", self._start_again_where_it_ended)
+
+    def _try(self, what: str, step: Callable[[], bool]) -> bool:
+        """Return what a step of the watch returns; False when it fails.
+
+        Any error is printed, once in a row, and the next step tries again: the thread would end in silence, and with it the looks and the starts.
+        """
+        try:
+            found = step()
+        except Exception as error:  # noqa: BLE001 - see above
+            text = str(error) if isinstance(error, NaruError) else f"{type(error).__name__}: {error}"
+            if self._said.get(what) != text:
+                print(f"naru: serve: {what}: {text}", file=sys.stderr, flush=True)
+            self._said[what] = text
+            return False
+        self._said.pop(what, None)
+        return found
+
+    def _look(self) -> bool:
+        """Look at the test; return whether it has ended, and its server with it.
+
+        A look reads all lines of the test and all labels, 20 µs a line, and keeps none of them: what it kept would be a gigabyte for a million lines, and
+        may be rewritten or removed meanwhile. So that a long test is no burden on this machine, looks are further apart then.
+        """
+        began = time.monotonic()
+        has_ended = self._has_ended()
+        now = time.monotonic()
+        if self._has_looked:  # the first look also brings MLflow and PyArrow
+            self._next_look = now + (now - began) / _MOST_LOOKING
+        self._has_looked = True
+        if has_ended:
             with self._lock:
-                if self._process.poll() is not None and not self._closing.is_set():
-                    self._start_again()
+                self._stop()
+        return has_ended
+
+    def _start_again_where_it_ended(self) -> bool:
+        with self._lock:
+            has_ended = self._process.poll() is not None and not self._closing.is_set()
+            if has_ended:
+                self._start_again()
+        return has_ended
 
     def _start_again(self) -> None:
         code, version = self._process.returncode, self.test.began.version

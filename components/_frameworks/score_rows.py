@@ -51,7 +51,7 @@ def score_split(
     """Score a split; every model sees the same rows.
 
     Args:
-        models: The models by name.
+        models: The models by name; of each batch of rows they are asked in this order.
         judged: The signature whose classes the labels are; models must have the same classes in the same order.
         examples: The examples artifact.
         split: `train`, `eval` or `test`.

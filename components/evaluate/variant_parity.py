@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components._core.errors import ModelError
+from components._core.errors import ModelError, NaruError
 from components._core.project.project_file import Project
 from components._core.types.tasks.contract import Task
+from components._core.types.variant_table import ORIGINAL
 from components._frameworks.contract import Arrays, Model
-from components._frameworks.score_rows import score_split
+from components._frameworks.score_rows import Scored, score_split
 
 _ALONE = 100
 """Rows that are asked for alone, too."""
@@ -44,26 +46,53 @@ class Parity:
     changed_texts: float
 
 
+class _Asked(Model):
+    """The model, whose answers to the latest rows are kept for its variants.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.signature, self._model = model.signature, model
+        self.latest: Arrays = {}
+
+    def predict(self, arrays: Arrays) -> Arrays:
+        self.latest = self._model.predict(arrays)
+        return self.latest
+
+
 class _Compared(Model):
     """A variant that answers, and compares each answer with the model's.
 
     Args:
-        original: The model.
+        asked: The model, which has answered the same rows just before.
         variant: The variant.
-        task: The task, with the model's threshold.
     """
 
-    def __init__(self, original: Model, variant: Model, task: Task) -> None:
+    def __init__(self, asked: _Asked, variant: Model) -> None:
         self.signature = variant.signature
-        self._original, self._variant, self._task = original, variant, task
+        self._asked, self._variant = asked, variant
         self.by_output: dict[str, float] = {}
         self.relative = 0.0
         self.rows, self.changed_texts = 0, 0
+        self.failure: NaruError | None = None
 
     def predict(self, arrays: Arrays) -> Arrays:
-        expected, found = self._original.predict(arrays), self._variant.predict(arrays)
-        self.rows += len(next(iter(arrays.values())))
-        changed = np.zeros(len(next(iter(arrays.values()))), bool)
+        """Answer; from its first failure on with the model's answers, as the other variants are still to be compared."""
+        expected = self._asked.latest
+        if self.failure is None:
+            try:
+                return self._answer(arrays, expected)
+            except NaruError as error:
+                self.failure = error
+        return expected
+
+    def _answer(self, arrays: Arrays, expected: Arrays) -> Arrays:
+        found = self._variant.predict(arrays)
+        rows = len(next(iter(arrays.values())))
+        self.rows += rows
+        changed = np.zeros(rows, bool)
         for name, values in expected.items():
             _check_shape(name, values, found)
             if values.dtype == object:
@@ -97,32 +126,42 @@ def measure_spread(task: Task, scores: NDArray[Any]) -> float:
 
 
 def measure_parity(
-    project: Project, task: Task, original: Model, variant: Model, examples: Path, expected: NDArray[Any]
-) -> Parity:
-    """Compare a variant with its model on every eval row that has a label.
+    project: Project, task: Task, original: Model, variants: Mapping[str, Model], examples: Path
+) -> tuple[Scored, dict[str, Parity | NaruError]]:
+    """Compare variants with their model on every eval row that has a label; the model is asked once for all of them.
 
     Args:
         project: The project.
         task: Its task, with the model's threshold.
         original: The model.
-        variant: The variant.
+        variants: The variants by name.
         examples: The examples artifact.
-        expected: The model's scores of these rows, as `score_split` gives them.
+
+    Returns:
+        The rows with the model's scores under `ORIGINAL` and those of the variants under their names, and for each variant how far it is, or why it fails on
+        the rows or answers in another shape.
 
     Raises:
-        ModelError: When the variant fails on the rows, or answers in another shape.
+        ModelError: When the model itself fails on the rows.
         DataError: When no eval row has a label.
     """
-    compared = _Compared(original, variant, task)
-    scored = score_split({"variant": compared}, variant.signature, examples, "eval", project.label, [])
-    scores = scored.scores["variant"]
-    spread = measure_spread(task, expected)
+    asked = _Asked(original)
+    compared = {name: _Compared(asked, variant) for name, variant in variants.items()}
+    scored = score_split({ORIGINAL: asked, **compared}, original.signature, examples, "eval", project.label, [])
+    return scored, {
+        name: each.failure or _parity_of(project, task, each, scored, scored.scores[name])
+        for name, each in compared.items()
+    }
+
+
+def _parity_of(project: Project, task: Task, compared: _Compared, scored: Scored, scores: NDArray[Any]) -> Parity:
+    expected = scored.scores[ORIGINAL]
     ours, theirs = task.predicted_classes(expected), task.predicted_classes(scores)
     is_finite = bool(np.isfinite(scores).all())
     return Parity(
         compared.rows,
         task.measure(scored.labels, scores)[project.primary_metric().name] if is_finite else float("nan"),
-        compared.by_output.get(task.score, 0.0) / spread,
+        compared.by_output.get(task.score, 0.0) / measure_spread(task, expected),
         compared.by_output,
         compared.relative,
         None if ours is None or theirs is None else float(np.mean(ours != theirs)),

@@ -25,7 +25,7 @@ from components._core.types.signature import to_arrays
 from components._core.types.tasks.contract import Task
 from components._core.types.variant_table import ORIGINAL, VariantRow, VariantTable
 from components._frameworks.contract import Arrays, Framework, Model, VariantKind
-from components._frameworks.score_rows import Scored, score_split
+from components._frameworks.score_rows import Scored
 from components._frameworks.table import framework_of, load_model
 from components.evaluate.parity_samples import take_sample
 from components.evaluate.unusual_rows import describe_difference
@@ -54,7 +54,6 @@ class _Judging:
     settings: Optimize
     task: Task
     original: Model
-    examples: Path
     scored: Scored
     rows: Arrays
     metric: float
@@ -79,19 +78,23 @@ def choose_variant(
         NaruError: When the disk is full.
     """
     original = VariantRow(ORIGINAL, "the model as it was trained", "passed", bytes=_size(folder))
-    try:
-        scored = score_split({ORIGINAL: model}, model.signature, examples, "eval", project.label, [])
-    except DataError as error:  # without eval rows
-        return _save(_keep_original(project, settings, [original], 0, f"nothing can be compared: {error}"), evaluation)
-    metric = task.measure(scored.labels, scored.scores[ORIGINAL])[project.primary_metric().name]
     rows = to_arrays(
         read_head(examples, "train", _TRAINING_ROWS, [each.name for each in model.signature.inputs]),
         model.signature.inputs,
     )
-    judging = _Judging(project, settings, task, model, examples, scored, rows, metric)
     with _aside(evaluation) as aside:
         made = list(_make_all(settings, folder, rows, aside))
-        compared = [each if isinstance(each, VariantRow) else _compare(judging, each) for each in made]
+        answering = {each.row.name: each.model for each in made if isinstance(each, _Made)}
+        try:
+            scored, parities = measure_parity(project, task, model, answering, examples)
+        except DataError as error:  # without eval rows
+            nothing = _keep_original(project, settings, [original], 0, f"nothing can be compared: {error}")
+            return _save(nothing, evaluation)
+        metric = task.measure(scored.labels, scored.scores[ORIGINAL])[project.primary_metric().name]
+        judging = _Judging(project, settings, task, model, scored, rows, metric)
+        compared = [
+            each if isinstance(each, VariantRow) else _compare(judging, each, parities[each.row.name]) for each in made
+        ]
         table = _time_and_choose(judging, replace(original, metric=_rounded(metric)), compared)
         if table.served != ORIGINAL:
             chosen = next(each for each in made if isinstance(each, _Made) and each.row.name == table.served)
@@ -148,17 +151,11 @@ def _make(framework: Framework, kind: VariantKind, folder: Path, rows: Arrays, t
     return _Made(VariantRow(kind.name, kind.what, "passed", bytes=_size(target)), made, target)
 
 
-def _compare(judging: _Judging, made: _Made) -> tuple[VariantRow, Model] | VariantRow:
-    """Measure how far a variant's answers are from the model's; a row alone when it does not answer."""
+def _compare(judging: _Judging, made: _Made, parity: Parity | NaruError) -> tuple[VariantRow, Model] | VariantRow:
+    """Judge how far a variant's answers are from the model's; a row alone when it does not answer."""
     try:
-        parity = measure_parity(
-            judging.project,
-            judging.task,
-            judging.original,
-            made.model,
-            judging.examples,
-            judging.scored.scores[ORIGINAL],
-        )
+        if isinstance(parity, NaruError):
+            raise parity
         alone = differs_alone(made.model, judging.rows)
         unusual = describe_difference(
             judging.original,

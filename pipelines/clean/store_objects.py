@@ -1,4 +1,4 @@
-"""What grows in the store: results and count files of the monitor, the request log, abandoned work, marks of notices, claims.
+"""What grows in the store: results and count files of the monitor, the request log and the lines of live tests, abandoned work, marks of notices, claims.
 
 Nothing here is a version, a span, or a line of a ledger or of a log of records. Objects are removed one by one; what a killed clean-up left
 is as old as before, so the next one removes it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from components._core.project.durations import to_timedelta
@@ -17,6 +17,8 @@ from components._core.project.keep_config import KeepRule, parse_keep
 from components._core.project.monitor_config import parse_hours
 from components._core.project.project_file import Project
 from components._core.request_log.layout import HOUR_SECONDS
+from components._core.request_log.live_test_lines import LIVE_TESTS
+from components._core.store.live_tests import read_live_tests
 from components._core.store.object_store import StoredObject, list_objects_below, remove
 from components._feedback.span_store import LONGEST, SpanStore, feedback_home
 from components._notices.outbox import BEGIN
@@ -68,11 +70,12 @@ def plan_store(state: StoreState, rules: Callable[[str], KeepRule]) -> Iterator[
         rules: Returns what is kept of a kind, by its name in the section `keep`.
 
     Raises:
-        ServiceError: When a manifest is damaged.
+        ServiceError: When a manifest, or a line of the log of live tests, is damaged.
         UnavailableError: When the store does not answer.
     """
     yield _plan_results(state, rules("results"))
     yield _plan_requests(state, rules("requests"))  # before the counts, which say what was read of it
+    yield _plan_live_tests(state, rules("requests"))
     yield _plan_counts(state, rules("counts"))
     yield _plan_predictions(state, rules("predictions"))
     yield _plan_feedback(state)
@@ -107,9 +110,8 @@ def compared_for(project: Project) -> timedelta:
 
 def _plan_requests(state: StoreState, rule: KeepRule) -> KindPlan:
     """Plan the hours of the request log that were read by all that read it."""
-    log = state.project.serve.request_log
     kind = "hours of the request log"
-    if log is not None and log.uri:
+    if _is_log_elsewhere(state):
         return KindPlan(
             kind, why="the log is in a folder of its own (serve.request_log.uri), which others may use: not touched"
         )
@@ -134,6 +136,29 @@ def _plan_requests(state: StoreState, rule: KeepRule) -> KindPlan:
         protected=protected,
         reason="the monitor or the feedback has not read them, or may again",
     )
+
+
+def _plan_live_tests(state: StoreState, rule: KeepRule) -> KindPlan:
+    """Plan the lines of the live tests that have ended, which nobody reads any more; they lie beside the log, and are kept as long."""
+    if _is_log_elsewhere(state):
+        return KindPlan("hours of live tests")
+    by_test: dict[str, list[StoredObject]] = {}
+    for each in list_objects_below(f"{state.root}/requests/{LIVE_TESTS}"):
+        test, _, name = each.name.partition("/")
+        by_test.setdefault(test, []).append(replace(each, name=name))
+    items = [
+        replace(item, name=f"{test}/{item.name}") for test, found in sorted(by_test.items()) for item in _hours(found)
+    ]
+    tests = read_live_tests(state.root.rpartition("/")[0], state.project.name)
+    ended = {test.name for test in tests if test.ended is not None}
+    protected = {item.name for item in items if item.name.partition("/")[0] not in ended}
+    reason = "of a test that goes on, or of whose end there is no line"
+    return make_plan("hours of live tests", items, rule, state.now, protected=protected, reason=reason)
+
+
+def _is_log_elsewhere(state: StoreState) -> bool:
+    log = state.project.serve.request_log
+    return log is not None and bool(log.uri)
 
 
 def _counted_objects(state: StoreState, items: Sequence[Item], rule: KeepRule) -> set[str] | None:

@@ -207,6 +207,7 @@ NOT_OURS = {
     "components/_core/project/tune_config.py": {"ValueError"},  # the same
     "components/_core/store/approvals.py": {"ValueError"},  # reported as a damaged line
     "components/_core/store/live_tests.py": {"ValueError"},  # reported as a damaged line
+    "components/_core/request_log/live_test_lines.py": {"ValueError"},  # counted as a damaged line
     "components/serve/live_test/challenger_client.py": {
         "ChallengerError"
     },  # its callers count it, and the champion answers

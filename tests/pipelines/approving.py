@@ -47,7 +47,7 @@ class InstantTarget(ComparisonTarget):
         self.compared: list[str] = []
 
     def compare(self, registered: dict[str, Any], sample: Sample, champion: Deployment | None) -> Comparison:
-        assert sample.rows.num_rows == 2
+        assert sample.rows.num_rows >= 2
         self.compared.append(registered["version"])
         ours = Performance(Load(1, 1.0, 1, {200: 1}, [1.0]), 1.0, None, 1.0)
         return Comparison(SmokeTestResult(milliseconds=[1.0], rows=2), self.checks, ours, None, "", "no load test")

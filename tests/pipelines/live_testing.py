@@ -16,7 +16,14 @@ from components._core.examples.samples import Sample
 from components._core.files import write_text
 from components._core.project.project_file import load_project
 from components._core.request_log.layout import hour_folder
-from components._core.request_log.live_test_lines import CHALLENGER, CHAMPION, answer_of, live_test_uri, write_line
+from components._core.request_log.live_test_lines import (
+    CHALLENGER,
+    CHAMPION,
+    answer_of,
+    live_test_uri,
+    write_line,
+    write_lost,
+)
 from components._core.request_log.posted_labels import PostedLabel, write_lines
 from components._core.store.ledger import current_champion
 from components._core.store.live_tests import LiveTest, read_live_tests
@@ -50,13 +57,15 @@ serve:
 """
 
 
-def begin(project: Path, version: str = "2", target: Target | None = None) -> Outcome | None:
+def begin(
+    project: Path, version: str = "2", target: Target | None = None, rows: Sequence[float] = (1.0, 2.0)
+) -> Outcome | None:
     """Let deploy begin the live test of a version that was judged against the champion of now."""
     settings, loaded = settings_of(project), load_project(project)
     champion = current_champion(settings.store, "tiny")
     compared = Compared(champion.identity if champion else None, "evaluate", "run again")
     change = Change(loaded, settings, registered(project, version), f"training run run-{version}", compared)
-    found = begin_live_test(change, target or InstantTarget(), lambda: Sample(pa.table({"x": [1.0, 2.0]}), {}))
+    found = begin_live_test(change, target or InstantTarget(), lambda: Sample(pa.table({"x": rows}), {}))
     return found[0] if found else None
 
 
@@ -89,14 +98,30 @@ def mirror(project: Path, pairs: Sequence[tuple[float, float | None]], first: in
     _put(Path(live_test_uri(str(_log(project)), test.name)), lines)
 
 
-def split(project: Path, champion: Sequence[float], challenger: Sequence[float], failed: int = 0) -> None:
-    """Write what each version answered to its requests: champion-0, ... and challenger-0, ..."""
+def lose(project: Path, **reasons: int) -> None:
+    """Count requests whose copies were dropped, by reason."""
+    (test,) = live_tests_of(project)
+    _put(Path(live_test_uri(str(_log(project)), test.name)), [write_lost("shadow", reasons)])
+
+
+def damage(project: Path, lines: int) -> None:
+    """Write lines that were cut in the middle."""
+    (test,) = live_tests_of(project)
+    whole = write_line("shadow", "cut", datetime.now(UTC).timestamp(), {CHAMPION: answer("1", 0.0)})
+    _put(Path(live_test_uri(str(_log(project)), test.name)), [whole[: len(whole) // 2] + b"\n"] * lines)
+
+
+def split(
+    project: Path, champion: Sequence[float], challenger: Sequence[float], failed: int = 0, units: int | None = None
+) -> None:
+    """Write what each version answered to its requests: champion-0, ... and challenger-0, ...; of `units` values of the key each, None: without a key."""
     (test,) = live_tests_of(project)
     now = datetime.now(UTC).timestamp()
-    lines = [write_line("ab", f"champion-{n}", now, {CHAMPION: answer("1", value)}) for n, value in enumerate(champion)]
-    lines += [
-        write_line("ab", f"challenger-{n}", now, {CHALLENGER: answer("2", value)}) for n, value in enumerate(challenger)
-    ]
+    lines = []
+    for arm, version, values in ((CHAMPION, "1", champion), (CHALLENGER, "2", challenger)):
+        for n, value in enumerate(values):
+            unit = "" if units is None else f"{arm}-value-{n % units}"
+            lines.append(write_line("ab", f"{arm}-{n}", now, {arm: answer(version, value)}, unit))
     for number in range(failed):
         both = {CHALLENGER: {"failed": "no_answer"}, CHAMPION: answer("1", 0.0)}
         lines.append(write_line("ab", f"failed-{number}", now, both))

@@ -36,7 +36,7 @@ from tests.pipelines.approving import InstantTarget
 pytestmark = pytest.mark.slow
 
 SERVE = "serve:\n  request_log: {flush_seconds: 0.2}\n"
-SHADOW = "  rollout: shadow\n  shadow: {requests: 30, min_requests: 5, changed: 1.0, slower_percent: 100000, error_rate: 0.9}\n"
+SHADOW = "  rollout: shadow\n  shadow: {requests: 30, min_requests: 5, changed: 1.0, slower_percent: 100000, error_rate: 0.9, min_compared: 0}\n"
 AB = "  rollout: ab\n  ab: {effect: 0.2, spread: 0.5, key: carrier}\nfeedback: {endpoint: true}\n"
 
 
@@ -142,6 +142,17 @@ def request_of(project: Path, carrier: str = "AA") -> dict[str, Any]:
     return body
 
 
+def log_of(project: Path) -> Path:
+    return project / ".naru" / "store" / "tiny" / "requests"
+
+
+def logged(project: Path) -> dict[str, str]:
+    """Versions that answered, by the id of the request, as the request log has them."""
+    paths = log_of(project).glob("dt=*/**/*.jsonl")
+    lines = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+    return {line["id"]: line["version"] for line in lines if "id" in line}
+
+
 def test_a_shadow_answers_copies_and_is_promoted_while_the_champion_serves_on(
     champion: Path, other_model: Path
 ) -> None:
@@ -162,10 +173,8 @@ def test_a_shadow_answers_copies_and_is_promoted_while_the_champion_serves_on(
         ended = "\n".join(served.lines)
         assert "promoted on " in ended and "largest difference" in ended
         assert served.ask("after", body)["model_version"] == "4", "the champion's server goes on"
-    log = champion / ".naru" / "store" / "tiny" / "requests"
-    logged = [json.loads(line) for path in log.glob("dt=*/**/*.jsonl") for line in path.read_text().splitlines()]
-    assert {line["version"] for line in logged if "id" in line} == {"4"}, "the log has what was returned"
-    assert list((log / "live-tests" / test.name).rglob("*.jsonl"))
+    assert set(logged(champion).values()) == {"4"}, "the log has what was returned"
+    assert list((log_of(champion) / "live-tests" / test.name).rglob("*.jsonl"))
     settled = current_champion(str(champion / ".naru" / "store"), "tiny")
     assert settled is not None and settled.version == "5"
 
@@ -217,6 +226,9 @@ def test_an_ab_test_splits_by_the_key_and_the_champion_stands_in(champion: Path,
         assert all(len(versions) == 1 for versions in by_carrier.values()), "the same key, the same version"
         assert {next(iter(versions)) for versions in by_carrier.values()} == {"4", "5"}
         theirs = next(name for name, versions in by_carrier.items() if versions == {"5"})
+        while f"{theirs}-0" not in logged(champion):  # a killed server loses what the flush of its log let wait
+            assert time.monotonic() < until, "the line is written in a second"
+            time.sleep(0.05)
         os.kill(served.challenger(), signal.SIGKILL)
         assert served.ask("stands-in", request_of(champion, theirs))["model_version"] == "4"
         assert served.metric("naru_ab_fallbacks_total") >= 1
@@ -224,8 +236,5 @@ def test_an_ab_test_splits_by_the_key_and_the_champion_stands_in(champion: Path,
         while served.ask(f"back-{time.monotonic()}", request_of(champion, theirs))["model_version"] != "5":
             assert time.monotonic() < until, "its server is started again"
             time.sleep(0.2)
-    log = champion / ".naru" / "store" / "tiny" / "requests"
-    logged = [json.loads(line) for path in log.glob("dt=*/**/*.jsonl") for line in path.read_text().splitlines()]
-    found = {line["id"]: line["version"] for line in logged if "id" in line}
-    assert found[f"{theirs}-0"] == "5", "what was returned is logged, by the version that answered"
-    assert list((log / "live-tests" / test.name).rglob("*.jsonl"))
+    assert logged(champion)[f"{theirs}-0"] == "5", "what was returned is logged, by the version that answered"
+    assert list((log_of(champion) / "live-tests" / test.name).rglob("*.jsonl"))

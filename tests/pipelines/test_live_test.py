@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,12 +28,24 @@ from components.deploy.live_test.versions import find_mismatch
 from components.deploy.promotion import Compared, promote
 from components.deploy.targets.contract import RolloutTarget
 from pipelines.__main__ import app
-from pipelines.clean.clean import plan_clean
+from pipelines.clean.clean import carry_out, plan_clean
+from pipelines.clean.plan import KindPlan
 from pipelines.compile_target import Target
 from pipelines.live_test import show_live_test
 from pipelines.rollback import roll_back, tell_ledgers
 from tests.pipelines.approving import InstantTarget, registered, requests_of, settings_of, write_project, write_version
-from tests.pipelines.live_testing import AB, SHADOW, begin, live_tests_of, mirror, post_labels, set_project, split
+from tests.pipelines.live_testing import (
+    AB,
+    SHADOW,
+    begin,
+    damage,
+    live_tests_of,
+    lose,
+    mirror,
+    post_labels,
+    set_project,
+    split,
+)
 
 LATER = timedelta(days=30)
 
@@ -169,6 +183,64 @@ def test_too_few_requests_by_the_deadline_are_inconclusive_and_keep_the_champion
     last = show_live_test(shadow, now=later())[-1]
     assert last.startswith("inconclusive on ") and "4 requests were compared, 5 are the fewest" in last
     assert champion(shadow) == "1"
+
+
+def test_a_shadow_that_missed_most_requests_is_not_promoted(shadow: Path) -> None:
+    """It was away for a night, and its copies were dropped whenever the champion was busy: 25 of 100 requests were compared."""
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 25)
+    lose(shadow, unreachable=60, busy=15)
+    lines = show_live_test(shadow)
+    assert lines[-1].startswith("goes on: 25 of 20 compared requests"), "more of them may come until the deadline"
+    missed = "25.00% of 100 requests that were to be copied were compared; at least 50.00% must be"
+    assert any(line.endswith(missed) for line in lines)
+    lines = show_live_test(shadow, now=later())
+    assert lines[-1].startswith("inconclusive on ") and lines[-1].endswith(missed) and champion(shadow) == "1"
+    ended = live_tests_of(shadow)[0].ended
+    assert ended is not None and ended.figures["compared_share"] == 0.25
+    assert {"name": "compared requests", "measured": 0.25, "threshold": 0.5, "n": 100}.items() <= ended.checks[
+        0
+    ].items()
+
+
+def test_a_shadow_that_catches_up_before_the_deadline_is_promoted(shadow: Path) -> None:
+    """While it loads its model the first requests miss it."""
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 20)
+    lose(shadow, unreachable=30)
+    assert show_live_test(shadow)[-1].startswith("goes on: 20 of 20")
+    mirror(shadow, [(1.0, 1.0)] * 10, first=20)
+    assert show_live_test(shadow)[-1].startswith("promoted on ")
+
+
+def test_damaged_lines_are_shown_and_above_a_small_share_promote_nothing(shadow: Path) -> None:
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 19)
+    damage(shadow, 3)
+    assert any(line.startswith("damaged lines: 3 of 22 lines cannot be read (cut,") for line in show_live_test(shadow))
+    mirror(shadow, [(1.0, 1.0)], first=19)
+    last = show_live_test(shadow)[-1]
+    assert last.startswith("inconclusive on ") and "3 of 23 lines cannot be read" in last and champion(shadow) == "1"
+    ended = live_tests_of(shadow)[0].ended
+    assert ended is not None and (ended.figures["damaged"], ended.figures["lines"]) == (3, 23)
+
+
+def test_a_few_damaged_lines_warn_and_refuse_nothing(shadow: Path) -> None:
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 100)
+    damage(shadow, 1)
+    lines = show_live_test(shadow)
+    assert lines[-1].startswith("promoted on ")
+    assert any(line.startswith("warn") and "1 of 101 lines cannot be read" in line for line in lines)
+
+
+def test_damaged_lines_of_an_ab_test_promote_nothing(ab: Path) -> None:
+    begin(ab)
+    split(ab, [1.0, 1.1] * 15, [0.1, 0.2] * 15)
+    damage(ab, 2)
+    post_labels(ab, {f"{arm}-{number}": 0.0 for number in range(30) for arm in ("champion", "challenger")})
+    last = show_live_test(ab)[-1]
+    assert last.startswith("inconclusive on ") and "2 of 62 lines cannot be read" in last and champion(ab) == "1"
 
 
 def test_labels_of_the_same_rows_refuse_a_version_that_is_surely_worse(shadow: Path) -> None:
@@ -406,6 +478,62 @@ def test_traffic_that_cannot_reach_the_horizon_is_a_warning_with_the_numbers(ab:
     assert "the test needs 3,140 labelled rows" in check.reason and check.reason in outcome.reason
 
 
+KEYED = AB.replace("deadline: 2d", "deadline: 2d, key: x")
+
+
+def log_keys(project: Path, values: Sequence[float | None]) -> None:
+    """Let servers answer a request for each value of the key, an hour ago."""
+    hour = datetime.now(UTC) - timedelta(hours=1)
+    path = Path(settings_of(project).store) / "tiny" / "requests" / hour_folder(hour.timestamp()) / "pod-1.jsonl"
+    path.parent.mkdir(parents=True)
+    lines = [json.dumps({"inputs": {"x": [value]}, "outputs": {"prediction": [1.0]}}) for value in values]
+    path.write_text("\n".join(["{cut", json.dumps({"dropped": 3}), *lines]))
+
+
+def test_a_key_with_few_values_is_a_warning_when_the_test_begins(ab: Path) -> None:
+    set_project(ab, KEYED)
+    log_keys(ab, [float(number % 12) for number in range(400)])
+    outcome = begin(ab)
+    assert outcome is not None
+    assert (
+        "'x' (serve.ab.key) has 12 values in 400 requests of the log, and the test needs about 60, 30 of each"
+        in outcome.reason
+    )
+    (check,) = (check for check in outcome.checks if check.name == "values of the key")
+    assert (check.status, check.threshold) == ("warn", 60.0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [float(number % 90) for number in range(400)],
+        [float(number) for number in range(120)],  # few, and hardly one twice: there are many more
+        [1.0] * 300 + [None] * 100,  # each of those without the key is assigned by its id
+        [1.0] * 20,  # which tell nothing
+    ],
+)
+def test_a_key_with_values_enough_or_unknown_ones_is_no_warning(ab: Path, values: list[float | None]) -> None:
+    set_project(ab, KEYED)
+    log_keys(ab, values)
+    outcome = begin(ab)
+    assert outcome is not None and "serve.ab.key" not in outcome.reason
+
+
+def test_without_a_log_the_rows_of_the_version_tell_how_many_values_the_key_has(ab: Path) -> None:
+    set_project(ab, KEYED)
+    outcome = begin(ab, rows=[float(number % 7) for number in range(300)])
+    assert outcome is not None and "'x' (serve.ab.key) has 7 values in 300 test rows" in outcome.reason
+
+
+def test_while_it_goes_on_the_values_of_the_key_are_shown(ab: Path) -> None:
+    set_project(ab, KEYED.replace("effect: 0.5", "effect: 0.05"))
+    begin(ab)
+    split(ab, [1.0] * 60, [0.1] * 60, units=4)
+    (line,) = (line for line in show_live_test(ab) if line.startswith("values of 'x'"))
+    assert "4 of the champion, 4 of the challenger; labels of 30 of each are needed" in line
+    assert "has 8 values in 120 requests, and the test needs about 60" in line and "inconclusive" in line
+
+
 def test_a_project_without_a_test_is_told_how_to_get_one(shadow: Path) -> None:
     assert show_live_test(shadow)[0].startswith("no version was in a live test yet")
     assert stop_live_test(load_project(shadow), settings_of(shadow), "none") is None
@@ -421,3 +549,28 @@ def test_a_clean_up_keeps_the_run_of_the_version_under_test(shadow: Path) -> Non
     show_live_test(shadow, stop="no longer of use")
     (plan,) = (each for each in plan_clean(shadow, KeepRule(1), later()) if each.kind == "runs")
     assert "run-2" in {item.name for item in plan.removed}
+
+
+def test_a_clean_up_removes_the_lines_of_a_test_once_it_has_ended(shadow: Path) -> None:
+    begin(shadow)
+    mirror(shadow, [(1.0, 1.0)] * 3)
+    folder = Path(settings_of(shadow).store) / "tiny" / "requests" / "live-tests"
+    (lines,) = folder.rglob("*.jsonl")
+    unknown = folder / "000009-of-a-lost-log" / lines.relative_to(lines.parents[2])
+    unknown.parent.mkdir(parents=True)
+    shutil.copyfile(lines, unknown)
+
+    def plan(rule: KeepRule | None, now: datetime) -> KindPlan:
+        (found,) = (each for each in plan_clean(shadow, rule, now) if each.kind == "hours of live tests")
+        return found
+
+    week = KeepRule(age=timedelta(days=7))
+    goes_on = plan(week, later())
+    assert (goes_on.removed, goes_on.kept) == ((), 2) and "2 older stay: of a test that goes on" in goes_on.why
+    show_live_test(shadow, stop="no longer of use")
+    assert plan(None, later()).removed == (), "keep.requests is all"
+    assert plan(week, datetime.now(UTC)).removed == (), "it is as young as the log that is kept"
+    ended = plan(week, later())
+    assert [item.name.partition("/")[0] for item in ended.removed] == [live_tests_of(shadow)[0].name]
+    list(carry_out([ended]))
+    assert list(folder.rglob("*.jsonl")) == [unknown]

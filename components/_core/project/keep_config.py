@@ -94,7 +94,8 @@ class Keep(Section):
     requests: Annotated[
         Age,
         Field(
-            description="Hours of the request log in the project's own folder; those that the monitor or the feedback has yet to read stay."
+            description="Hours of the request log in the project's own folder, and of the lines of live tests that have ended; those that the monitor or "
+            "the feedback has yet to read stay."
         ),
     ] = "all"
     counts: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt
 
@@ -26,6 +26,8 @@ Significance = Annotated[
 class ShadowTest(Section):
     """A new version that answers copies of the champion's requests; its answers are compared and never returned (docs/serving.md)."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"min_compared"})
+
     requests: Annotated[
         StrictInt, Field(ge=1, description="Compared requests after which the test ends and is judged.")
     ] = 1_000
@@ -37,6 +39,15 @@ class ShadowTest(Section):
         StrictInt, Field(ge=1, description="Fewest compared requests from which a test is judged at its deadline.")
     ] = 50
     share: Annotated[Real, Field(gt=0, le=1, description="Share of the requests that is copied; the id decides.")] = 1.0
+    min_compared: Annotated[
+        Real,
+        Field(
+            ge=0,
+            le=1,
+            description="Smallest share of the requests to be copied that must have been compared, for the version to be promoted: of others the "
+            "copy was dropped, or the shadow was away or failed. Below it the test goes on until its deadline, and ends `inconclusive`.",
+        ),
+    ] = 0.5
     changed: Annotated[
         Real,
         Field(ge=0, le=1, description="Largest share of rows whose predicted class differs from the champion's."),

@@ -83,6 +83,18 @@ def list_objects(uri: str, hour: datetime) -> list[LogObject]:
     return sorted(found, key=lambda each: each.name)
 
 
+def read_lines(found: LogObject) -> list[bytes]:
+    """Read the lines of an object, without those that are empty.
+
+    Raises:
+        ConfigError: Without permission or credentials to read the log.
+        UnavailableError: When the store does not answer.
+    """
+    with _translated(found.uri) as (filesystem, path):
+        content: bytes = filesystem.cat_file(path)
+    return [line for line in content.splitlines() if line.strip()]
+
+
 def _log_object(uri: str, folder: str, entry: dict[str, Any]) -> LogObject:
     name = f"{folder}/{_last_part(entry['name'])}"
     return LogObject(f"{uri.rstrip('/')}/{name}", name, int(entry["size"]), _identity(entry))

@@ -16,17 +16,20 @@ answer of a shadow is ever counted as one that was returned. Features are not re
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from components._core.request_log.hours import list_closed_hours, list_objects, unavailable
-from components._core.store.filesystems import open_filesystem
+from components._core.request_log.hours import list_closed_hours, list_objects, read_lines
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+LIVE_TESTS = "live-tests"
+"""Folder of the lines below that of the request log, with one of its own for each test."""
 _HOUR = timedelta(hours=1)
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 def live_test_uri(log: str, test: str) -> str:
@@ -36,7 +39,7 @@ def live_test_uri(log: str, test: str) -> str:
         log: URI of the request log.
         test: Name of the test.
     """
-    return f"{log.rstrip('/')}/live-tests/{test}"
+    return f"{log.rstrip('/')}/{LIVE_TESTS}/{test}"
 
 
 def answer_of(version: str, seconds: float, outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,11 +122,13 @@ class LiveLines:
     Attributes:
         requests: Its requests; of an id that occurs twice the first, as in the join of labels.
         lost: Requests that were not copied, and lines that were not written, by reason.
-        damaged: Lines that cannot be read.
+        total: Lines that there are, those too that cannot be read.
+        damaged: Lines that cannot be read: cut, not JSON, or with values of another type.
     """
 
     requests: list[LiveRequest] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
+    total: int = 0
     damaged: int = 0
 
 
@@ -140,13 +145,14 @@ def read_live_lines(uri: str, now: datetime) -> LiveLines:
     """
     found, seen = LiveLines(), set[str]()
     for line in _lines(uri, now):
+        found.total += 1
         try:
             raw = json.loads(line)
             if "lost" in raw:
-                found.lost.update({str(name): int(count) for name, count in raw["lost"].items()})
+                found.lost.update({_text(name): _whole(count) for name, count in raw["lost"].items()})
                 continue
             request = _parse(raw)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except _UNREADABLE:
             found.damaged += 1
             continue
         if request.id not in seen:
@@ -159,26 +165,39 @@ def _lines(uri: str, now: datetime) -> Iterator[bytes]:
     # an object is written whole, so that hours need not be closed; clocks of servers may be ahead
     for hour in list_closed_hours(uri, now + 2 * _HOUR, settle_seconds=0.0):
         for found in list_objects(uri, hour):
-            try:
-                filesystem, path = open_filesystem(found.uri)
-                content = filesystem.cat_file(path)
-            except (OSError, ImportError, ValueError) as error:
-                raise unavailable(found.uri, error) from error
-            yield from (line for line in content.splitlines() if line.strip())
+            yield from read_lines(found)
 
 
 def _parse(raw: Mapping[str, Any]) -> LiveRequest:
-    other = raw.get(CHALLENGER, {})
-    failed = str(other.get("failed", ""))
-    answered = _answer(other) if other and not failed else None
-    return LiveRequest(
-        str(raw["id"]),
-        str(raw.get("unit") or raw["id"]),
-        _answer(raw[CHAMPION]) if CHAMPION in raw else None,
-        answered,
-        failed,
-    )
+    """Parse the line of a request; one of `_UNREADABLE` where it is none: a value of another type is never taken for what it resembles."""
+    own, other = raw.get(CHAMPION), raw.get(CHALLENGER)
+    failed = _text(other["failed"]) if other is not None and "failed" in other else ""
+    champion = None if own is None else _answer(own)
+    challenger = None if other is None or failed else _answer(other)
+    if champion is None and challenger is None:
+        raise ValueError("no answer")
+    name = _text(raw["id"])
+    return LiveRequest(name, _text(raw.get("unit", "")) or name, champion, challenger, failed)
 
 
 def _answer(raw: Mapping[str, Any]) -> LiveAnswer:
-    return LiveAnswer(float(raw["ms"]), {str(name): list(values) for name, values in raw["outputs"].items()})
+    milliseconds, outputs = raw["ms"], raw["outputs"]
+    if isinstance(milliseconds, bool) or not 0 <= milliseconds < math.inf:
+        raise ValueError("no time")
+    if not outputs or not all(isinstance(values, list) for values in outputs.values()):
+        raise ValueError("no outputs")
+    if len({len(values) for values in outputs.values()}) > 1:
+        raise ValueError("outputs of different lengths")
+    return LiveAnswer(float(milliseconds), {_text(name): values for name, values in outputs.items()})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no text")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("no count")
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from components._core.project.live_test_config import AbTest, metric_of
 from components._core.project.project_file import Project
 from components._core.types.tasks.row_metrics import find_spread
 from components.deploy.live_test.contract import Evidence, Judgement, Mode, Progress, TestedVersion, stated_rules
+from components.deploy.live_test.key_values import describe_few_values
 from components.deploy.live_test.significance import LEAST_UNITS, Difference, Values, compare_arms, sample_size
 from components.deploy.live_test.tested_rows import Labels, count_labelled, metric_values, scores_of
 
@@ -73,6 +75,8 @@ class Ab(Mode):
             "requests of the challenger": f"{len(challenger):,}, {counts[1]:,} labelled rows",
             "answered by the champion instead": f"{failed:,}",
         }
+        if key := stated_rules(AbTest, evidence.began).key:
+            facts[f"values of {key!r}"] = _describe_values(evidence)
         done = sum(counts)
         return Progress(done, evidence.began.needed, done >= evidence.began.needed, facts)
 
@@ -110,6 +114,16 @@ class Ab(Mode):
         checks = [fallbacks, Check(metric, status, found.value, 0.0, n=found.n, reason=reason)]  # type: ignore[arg-type]
         verdicts = {"fail": "refuse", "pass": "promote", "no_baseline": "inconclusive"}
         return Judgement(verdicts[status], reason, checks, figures)  # type: ignore[arg-type]
+
+
+def _describe_values(evidence: Evidence) -> str:
+    """Say how many values of the key each version has answered, and where there are too few of them."""
+    requests, test = evidence.lines.requests, stated_rules(AbTest, evidence.began)
+    old = {each.unit for each in requests if each.champion and not each.failed}
+    new = {each.unit for each in requests if each.challenger}
+    few = describe_few_values(Counter(each.unit for each in requests), test, "requests")
+    found = f"{len(old):,} of the champion, {len(new):,} of the challenger; labels of {LEAST_UNITS} of each are needed"
+    return f"{found}; {few}" if few else found
 
 
 def _arm(evidence: Evidence, version: TestedVersion, other: TestedVersion, labels: Labels, metric: str) -> _Arm:

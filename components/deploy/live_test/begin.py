@@ -30,11 +30,16 @@ from components._core.store.live_tests import (
 from components.deploy.into_service import Change, Result, compare_only
 from components.deploy.live_test.contract import Mode
 from components.deploy.live_test.end import claims_folder, describe_end, end_by_champion
+from components.deploy.live_test.key_values import needed_values, warn_of_few_values
 from components.deploy.live_test.table import MODES
 from components.deploy.live_test.traffic import describe_reach
 from components.deploy.live_test.versions import find_mismatch, read_version
 from components.deploy.promotion import to_deployment
 from components.deploy.targets.contract import ComparisonTarget, Target
+
+_HORIZON, _KEY = "horizon", "values of the key"
+_REACH = (_HORIZON, _KEY)
+"""Checks of whether the test can end with a conclusion."""
 
 
 def begin_live_test(change: Change, target: Target, load_sample: Callable[[], Sample]) -> Result | None:
@@ -71,17 +76,18 @@ def begin_live_test(change: Change, target: Target, load_sample: Callable[[], Sa
     mismatch = find_mismatch(read_version(champion).signature, read_version(_line_of(change)).signature)
     if mismatch:
         return judge([Check("requests", "fail", reason=f"cannot be tested beside the champion: {mismatch}")]), None, {}
-    outcome, comparison, details = compare_only(change, target, load_sample())
+    sample = load_sample()
+    outcome, comparison, details = compare_only(change, target, sample)
     if outcome.verdict == "blocked":
         return outcome, comparison, details
     record = _make_record(change, champion, mode, test, needed)
-    checks = [*outcome.checks, *_check_reach(change, record, test)]
+    checks = [*outcome.checks, *_check_reach(change, record, test), *_check_key(change, record, test, sample)]
     begun = _write(change, record)
     if begun is None:
         reason = "another live test of this project began at this moment; run again when it has ended"
         return Outcome("skipped", reason, tuple(checks)), comparison, details
     reason = f"{_describe(begun)}. The test: {statement}"
-    warned = "".join(f"; {check.reason}" for check in checks if check.status == "warn" and check.name == "horizon")
+    warned = "".join(f"; {check.reason}" for check in checks if check.status == "warn" and check.name in _REACH)
     return Outcome("skipped", reason + warned, tuple(checks)), comparison, {**details, "live_test": asdict(begun)}
 
 
@@ -143,7 +149,15 @@ def _check_reach(change: Change, record: LiveTestRecord, test: ShadowTest | AbTe
     share = test.share if isinstance(test, ShadowTest) else 1.0  # labels come for the requests of both versions
     needed = int(record.needed / share)
     warning = describe_reach(uri, at, needed, datetime.fromisoformat(record.until), MODES[record.mode].counted)
-    return [Check("horizon", "warn", measured=None, threshold=float(needed), reason=warning)] if warning else []
+    return [Check(_HORIZON, "warn", measured=None, threshold=float(needed), reason=warning)] if warning else []
+
+
+def _check_key(change: Change, record: LiveTestRecord, test: ShadowTest | AbTest, sample: Sample) -> list[Check]:
+    if not isinstance(test, AbTest):
+        return []
+    uri = log_uri(change.project.serve.request_log, change.settings.store, change.project.name)
+    warning = warn_of_few_values(uri, datetime.fromisoformat(record.at), test, sample.rows)
+    return [Check(_KEY, "warn", threshold=float(needed_values(test)), reason=warning)] if warning else []
 
 
 def _write(change: Change, record: LiveTestRecord) -> LiveTestRecord | None:

@@ -23,6 +23,7 @@ from components._core.store.live_tests import STOPPED, LiveTest, LiveVerdict, fi
 from components.deploy.approval import request_approval
 from components.deploy.into_service import Change
 from components.deploy.live_test.contract import Evidence, Judgement, Progress
+from components.deploy.live_test.damaged_lines import judge_damaged, show_damaged
 from components.deploy.live_test.end import end_by_champion, end_live_test, take_turn
 from components.deploy.live_test.table import MODES
 from components.deploy.live_test.versions import read_version
@@ -67,7 +68,7 @@ def look_at_live_test(project: Project, settings: Settings, read_labels: ReadLab
     if end_by_champion(settings.store, project.name, test, current_champion(settings.store, project.name)):
         return Look(_again(project, settings, test), is_new=True)
     evidence = _collect(project, settings, test, read_labels, now)
-    progress = MODES[test.began.mode].measure(evidence)
+    progress = show_damaged(MODES[test.began.mode].measure(evidence), evidence.lines)
     if not progress.is_complete and now < test.deadline:
         return Look(test, progress)
     with take_turn(settings.store, project.name, test) as is_ours:
@@ -106,7 +107,7 @@ def _collect(project: Project, settings: Settings, test: LiveTest, read_labels: 
 
 
 def _judge(project: Project, settings: Settings, test: LiveTest, evidence: Evidence) -> None:
-    judgement = MODES[test.began.mode].judge(evidence)
+    judgement = judge_damaged(MODES[test.began.mode].judge(evidence), evidence.lines)
     verdict: LiveVerdict
     reason = judgement.reason
     if judgement.verdict == "promote":

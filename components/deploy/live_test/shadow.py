@@ -57,6 +57,7 @@ class Shadow(Mode):
             f"changed classes at most {test.changed:.1%}" if TASKS[project.task].has_classes else "",
             "" if test.difference is None else f"a score apart by at most {test.difference:g}",
             f"failed copies at most {test.error_rate:.1%}",
+            f"at least {test.min_compared:.0%} of the requests to be copied compared",
         ]
         return test.requests, f"judged once, after {test.requests:,} compared requests{labelled}: " + ", ".join(
             filter(None, bounds)
@@ -68,15 +69,25 @@ class Shadow(Mode):
         compared = [each for each in evidence.lines.requests if each.champion and each.challenger]
         labelled = count_labelled(compared, Labels.of(evidence.labels))
         failed = sum(bool(each.failed) for each in evidence.lines.requests)
-        facts = {"failed copies": f"{failed:,}", "not copied": _count_lost(evidence), "labelled rows": f"{labelled:,}"}
+        share = _check_compared(len(compared), failed, evidence, test)
+        facts = {
+            "compared": share.reason,
+            "failed copies": f"{failed:,}",
+            "not copied": _count_lost(evidence),
+            "labelled rows": f"{labelled:,}",
+        }
         needed = evidence.began.needed
-        return Progress(len(compared), needed, len(compared) >= needed and labelled >= test.labels, facts)
+        # what was missed says nothing of the figures, so waiting for more of it is no second look
+        is_complete = len(compared) >= needed and labelled >= test.labels and share.status == "pass"
+        return Progress(len(compared), needed, is_complete, facts)
 
     def judge(self, evidence: Evidence) -> Judgement:
         """Hold the pairs against the bounds of the test."""
         test, pairs = stated_rules(ShadowTest, evidence.began), _pair(evidence)
         failed = sum(bool(each.failed) for each in evidence.lines.requests)
+        compared = _check_compared(pairs.requests, failed, evidence, test)
         checks = [
+            compared,
             _check_failures(failed, pairs.requests, test),
             *_check_scores(evidence, pairs, test),
             *_check_times(evidence, pairs, test),
@@ -87,6 +98,7 @@ class Shadow(Mode):
             "rows": len(pairs.keys),
             "failed": failed,
             "lost": dict(evidence.lines.lost),
+            "compared_share": compared.measured,
         }
         broken = [check for check in checks if check.status == "fail"]
         # a broken bound on few requests is no evidence either, but for a shadow that fails nearly all of them
@@ -96,6 +108,8 @@ class Shadow(Mode):
         if not enough or pairs.requests < test.min_requests:
             reason = f"{pairs.requests:,} requests were compared, {test.min_requests:,} are the fewest to judge by"
             return Judgement("inconclusive", reason, checks, figures)
+        if compared.status != "pass":
+            return Judgement("inconclusive", compared.reason, checks, figures)
         labelled = checks[-1].n or 0
         if labelled < test.labels:
             reason = f"{labelled:,} of {test.labels:,} labelled rows came until the deadline"
@@ -130,6 +144,18 @@ def _scores_of_both(request: LiveRequest, evidence: Evidence) -> tuple[NDArray[n
         return None
     own, other = scores_of(request.champion, evidence.champion), scores_of(request.challenger, evidence.challenger)
     return None if own is None or other is None or len(own) != len(other) else (own, other)
+
+
+def _check_compared(compared: int, failed: int, evidence: Evidence, test: ShadowTest) -> Check:
+    """Check the share of the requests of the test's sample that both versions answered: those that were missed are not like the others.
+
+    Copies are dropped first where the champion is busy, and a shadow that is away misses whole nights.
+    """
+    answered = compared + failed + evidence.lines.lost.total()
+    share = compared / answered if answered else 0.0
+    reason = f"{share:.2%} of {answered:,} requests that were to be copied were compared; at least {test.min_compared:.2%} must be"
+    status = "pass" if answered and share >= test.min_compared else "no_baseline"
+    return Check("compared requests", status, share, test.min_compared, n=answered, reason=reason)  # type: ignore[arg-type]
 
 
 def _check_failures(failed: int, compared: int, test: ShadowTest) -> Check:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -58,6 +60,19 @@ def sample_size(
     z = _NORMAL.inv_cdf(1 - (significance / 2 if two_sided else significance)) + _NORMAL.inv_cdf(power)
     least = math.ceil(LEAST_UNITS / min(share, 1 - share))
     return max(least, math.ceil((z * spread / effect) ** 2 * (1 / share + 1 / (1 - share))))
+
+
+def estimate_distinct(counts: Iterable[int]) -> float:
+    """Estimate the number of distinct values behind a sample, those too that are not in it; rather too few than too many.
+
+    D + f1 (f1 - 1) / (2 (f2 + 1)), of D values of which f1 occur once and f2 twice  (Chao, Nonparametric Estimation of the Number of Classes in a Population, 1984,
+    in the form without bias)
+
+    Args:
+        counts: How often each value occurs in the sample.
+    """
+    times = Counter(counts)
+    return times.total() + times[1] * (times[1] - 1) / (2 * (times[2] + 1))
 
 
 def compare_arms(

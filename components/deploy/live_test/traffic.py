@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 from components._core.errors import UnavailableError
 from components._core.request_log.answered_lines import BATCH
-from components._core.request_log.hours import LogObject, list_closed_hours, list_objects, unavailable
-from components._core.store.filesystems import open_filesystem
+from components._core.request_log.hours import list_closed_hours, list_objects, read_lines
 
 _LOOK_BACK, _HOUR = timedelta(days=7), timedelta(hours=1)
 _READ_BYTES = 32 << 20
@@ -34,19 +33,10 @@ def rows_per_day(uri: str, now: datetime) -> float | None:
     for found in reversed(objects):
         if read and read + found.size > _READ_BYTES:
             break
-        rows, read = rows + _count_rows(found), read + found.size
+        rows, read = rows + sum(map(_rows_of, read_lines(found))), read + found.size
     total = sum(found.size for found in objects)
     elapsed = max(now - hours[0], _HOUR)
     return rows * total / max(read, 1) / (elapsed / timedelta(days=1))
-
-
-def _count_rows(found: LogObject) -> float:
-    try:
-        filesystem, path = open_filesystem(found.uri)
-        lines = filesystem.cat_file(path).splitlines()
-    except (OSError, ImportError, ValueError) as error:
-        raise unavailable(found.uri, error) from error
-    return sum(map(_rows_of, lines))
 
 
 def _rows_of(line: bytes) -> float:

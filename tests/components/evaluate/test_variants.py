@@ -25,12 +25,11 @@ from components._core.types.variant_table import ServedVariant, VariantRow, Vari
 from components._frameworks.contract import Arrays, Model
 from components._frameworks.onnx import framework as onnx_framework
 from components._frameworks.onnx_models import onnx_variants
-from components._frameworks.score_rows import score_split
 from components._frameworks.table import load_model
 from components.evaluate import unusual_rows, variants
 from components.evaluate.evaluate import evaluate_model
 from components.evaluate.variant_latency import BATCH, ONE, Timings, compare, measure_in_turns
-from components.evaluate.variant_parity import differs_alone, measure_parity
+from components.evaluate.variant_parity import Parity, differs_alone, measure_parity
 from components.evaluate.variants import choose_variant
 from tests.components.wide_network import FEATURES, wide_project, write_network, write_wide_examples
 
@@ -168,7 +167,7 @@ def test_a_variant_that_crashes_while_it_is_made_is_a_row_and_not_the_end(
 def test_a_variant_whose_answers_depend_on_other_rows_is_refused(
     choose: Choose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_variants, "_fix_ranges", lambda model, feed: model)
+    monkeypatch.setattr(onnx_variants, "_fix_ranges", lambda model, *_: model)
     refused = entry(choose({**LENIENT, "variants": ["int8"]}), "int8")
     assert refused.status == "refused" and "depends on the other rows of a request" in refused.reason
 
@@ -239,9 +238,9 @@ class _Shifted(Model):
 def test_parity_is_what_a_loop_over_the_rows_finds(model: Path, examples: Path) -> None:
     original = load_model(model)
     shifted = _Shifted(original, 0.03)
-    scored = score_split({"it": original}, original.signature, examples, "eval", "y", [])
-    expected = scored.scores["it"]
-    found = measure_parity(wide_project(), BINARY, original, shifted, examples, expected)
+    scored, parities = measure_parity(wide_project(), BINARY, original, {"shifted": shifted}, examples)
+    found, expected = parities["shifted"], scored.scores["original"]
+    assert isinstance(found, Parity)
     rows = to_arrays(read_head(examples, "eval", 600, [each.name for each in FEATURES]), FEATURES)
     theirs = shifted.predict(rows)["probability"]
     worst, relative, changed = 0.0, 0.0, 0
@@ -255,6 +254,30 @@ def test_parity_is_what_a_loop_over_the_rows_finds(model: Path, examples: Path) 
     assert found.metric == pytest.approx(BINARY.measure(scored.labels, theirs)["auc"])
     alone = {name: values[:50] for name, values in rows.items()}
     assert differs_alone(original, alone) < 1e-6 < 0.02 < differs_alone(shifted, alone)
+
+
+def test_the_model_is_asked_once_for_all_variants_and_a_failing_one_spoils_no_other(
+    model: Path, examples: Path
+) -> None:
+    asked: list[int] = []
+
+    class Counted(_Shifted):
+        def predict(self, arrays: Arrays) -> Arrays:
+            asked.append(len(arrays["x0"]))
+            return super().predict(arrays)
+
+    class Failing(_Shifted):
+        def predict(self, arrays: Arrays) -> Arrays:
+            raise ModelError("it fails")
+
+    original = load_model(model)
+    models = {"near": _Shifted(original, 0.01), "failing": Failing(original, 0.0), "far": _Shifted(original, 0.03)}
+    _, found = measure_parity(wide_project(), BINARY, Counted(original, 0.0), models, examples)
+    assert sum(asked) == 600
+    near, failing, far = found["near"], found["failing"], found["far"]
+    assert isinstance(failing, ModelError) and failing.message == "it fails"
+    assert isinstance(near, Parity) and near.difference == pytest.approx(0.01, abs=1e-6)
+    assert isinstance(far, Parity) and far.difference == pytest.approx(0.03, abs=1e-6)
 
 
 def test_a_speedup_is_the_median_of_the_rounds_and_its_slowest_but_one() -> None:

@@ -31,6 +31,13 @@ def test_the_section_of_the_mode_is_the_test() -> None:
     assert metric_of(found, "regression") == "mae"
 
 
+def test_a_rule_that_came_later_is_serialized_only_where_it_is_set() -> None:
+    """A version that was tested by an earlier Naru was tested by the same rules, and is not tested again."""
+    usual, own = ({"rollout": "shadow", "shadow": rules} for rules in ({}, {"min_compared": 0.9}))
+    assert "min_compared" not in project(usual).serve.shadow.model_dump()
+    assert project(own).serve.shadow.model_dump()["min_compared"] == 0.9
+
+
 @pytest.mark.parametrize(
     ("serve", "others", "message"),
     [

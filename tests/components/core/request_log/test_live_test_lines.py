@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from components._core.request_log.hours import list_closed_hours
 from components._core.request_log.layout import hour_folder
@@ -50,7 +51,47 @@ def test_pairs_single_answers_failures_and_losses_are_read_as_they_were_written(
     assert first.challenger.outputs == {"probability": [0.75, 0.5]} and first.unit == "a"
     assert second.champion is None and second.challenger is not None and second.unit == "f00d"
     assert third.failed == "no_answer" and third.challenger is None and third.champion is not None
-    assert found.lost == {"busy": 5, "full": 1} and found.damaged == 1
+    assert found.lost == {"busy": 5, "full": 1} and (found.damaged, found.total) == (1, 6)
+
+
+GOOD = write_line("shadow", "a", NOW.timestamp(), {CHAMPION: OWN, CHALLENGER: OTHER})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        GOOD[: len(GOOD) // 2],
+        b"\x00\xff\xfe",
+        b"[1, 2]",
+        b"null",
+        b"7",
+        b"[" * 100_000,
+        b"{}",
+        b'{"lost": {"busy": -3}}',
+        b'{"lost": {"busy": 1e400}}',
+        b'{"lost": {"busy": "3"}}',
+        b'{"lost": 3}',
+        GOOD.replace(b'"a"', b"7"),
+        GOOD.replace(b'"a"', b'["a"]'),
+        GOOD.replace(b"1.2", b'"1.2"'),
+        GOOD.replace(b"1.2", b"NaN"),
+        GOOD.replace(b"1.2", b"-1"),
+        GOOD.replace(b"1.2", b"1" + b"0" * 400),
+        GOOD.replace(b"[0.25, 0.5]", b'"0.25"'),
+        GOOD.replace(b"[0.25, 0.5]", b"0.25"),
+        GOOD.replace(b'{"probability": [0.25, 0.5]}', b"{}"),
+        GOOD.replace(b"[0.25, 0.5]", b'[0.25, 0.5], "other": [1]'),
+        GOOD.replace(b'"champion"', b'"somebody"').replace(b'"challenger"', b'"else"'),
+        b'{"id": "a", "challenger": {"failed": "no_answer"}}',
+        b'{"id": "a", "champion": 7}',
+        b'{"id": "a", "challenger": {"failed": 7}}',
+    ],
+)
+def test_a_damaged_line_is_counted_and_nothing_else_is_taken_from_it(tmp_path: Path, line: bytes) -> None:
+    folder = Path(live_test_uri(str(tmp_path), "t"))
+    put(folder, "a.jsonl", line.rstrip() + b"\n", write_lost("shadow", {"full": 1}))
+    found = read_live_lines(str(folder), NOW)
+    assert (found.requests, found.lost, found.damaged, found.total) == ([], {"full": 1}, 1, 2)
 
 
 def test_of_a_request_that_was_sent_again_the_first_counts(tmp_path: Path) -> None:

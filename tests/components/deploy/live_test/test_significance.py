@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.deploy.live_test.significance import compare_arms, compare_pairs, sample_size, sign_test
+from components.deploy.live_test.significance import (
+    compare_arms,
+    compare_pairs,
+    estimate_distinct,
+    sample_size,
+    sign_test,
+)
 
 
 def test_the_number_of_rows_is_the_textbooks_and_grows_as_the_share_leaves_the_half() -> None:
@@ -34,6 +40,14 @@ def test_with_that_many_rows_a_difference_is_found_with_the_stated_power_and_non
         found += result is not None and result.p < 0.05
     # a hit of 86 % varies less than one of 80 %, for which the rows are counted
     assert least <= found / 2_000 <= most
+
+
+def test_values_that_were_not_seen_are_estimated_from_those_that_were_seen_once_or_twice() -> None:
+    assert estimate_distinct([5, 5, 7]) == 3 and estimate_distinct([]) == 0
+    assert estimate_distinct([1] * 10 + [2] * 4 + [5]) == 15 + 10 * 9 / (2 * 5)
+    random = np.random.default_rng(5)
+    found = [estimate_distinct(np.unique(random.integers(200, size=300), return_counts=True)[1]) for _ in range(200)]
+    assert np.mean(found) == pytest.approx(200, rel=0.03)
 
 
 def test_two_arms_of_single_rows_are_compared_as_welch_does() -> None:

@@ -139,6 +139,19 @@ def test_a_feature_that_the_version_does_not_take_is_not_sent() -> None:
         assert [each["name"] for each in stub.asked[0][1]["inputs"]] == ["month"]
 
 
+def test_another_thread_that_forgets_what_the_version_takes_disturbs_no_request() -> None:
+    """It does so when the version refuses one of its requests: a client of the champion would have got an error."""
+    with running() as stub:
+        asking = client(stub.port)
+
+        class Columns(dict[str, Any]):
+            def items(self) -> Any:
+                asking._taken = None  # as the other thread does, after this one has found it
+                return super().items()
+
+        assert asking.ask("r1", Columns(COLUMNS))["probability"].tolist() == [0.25, 0.5]
+
+
 def test_a_server_whose_model_is_not_loaded_yet_is_not_sent_rows_without_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -184,6 +197,17 @@ def test_every_failure_has_a_code(answer: tuple[int, Any], code: str) -> None:
         with pytest.raises(ChallengerError) as caught:
             client(stub.port).ask("r1", COLUMNS)
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, json.dumps({**SELDON, "jsonData": {"probability": [0.25, 10**400]}}).encode()]
+)
+def test_an_answer_that_pythons_reader_gives_up_on_is_unreadable(body: bytes) -> None:
+    """Any other error would end the thread that sends copies, and reach a client in an A/B test."""
+    with running() as stub:
+        stub.answer = (200, body)
+        with pytest.raises(ChallengerError, match="unreadable"):
+            client(stub.port, "seldon").ask("r1", COLUMNS)
 
 
 def test_a_server_that_dies_of_a_request_is_not_sent_it_again_and_has_not_merely_been_away() -> None:
