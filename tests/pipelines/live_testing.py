@@ -79,8 +79,8 @@ def answer(version: str, value: float, milliseconds: float = 1.0) -> dict[str, A
 
 
 def mirror(project: Path, pairs: Sequence[tuple[float, float | None]], first: int = 0) -> None:
-    """Write what both versions answered to request 0, 1, ...; None: the shadow failed."""
-    (test,) = live_tests_of(project)
+    """Write what both versions answered to request 0, 1, ... during the newest test; None: the shadow failed."""
+    test = live_tests_of(project)[-1]
     lines = []
     for number, (own, other) in enumerate(pairs, first):
         challenger = {"failed": "failed"} if other is None else answer("2", other)
@@ -91,7 +91,7 @@ def mirror(project: Path, pairs: Sequence[tuple[float, float | None]], first: in
 
 def split(project: Path, champion: Sequence[float], challenger: Sequence[float], failed: int = 0) -> None:
     """Write what each version answered to its requests: champion-0, ... and challenger-0, ..."""
-    (test,) = live_tests_of(project)
+    test = live_tests_of(project)[-1]
     now = datetime.now(UTC).timestamp()
     lines = [write_line("ab", f"champion-{n}", now, {CHAMPION: answer("1", value)}) for n, value in enumerate(champion)]
     lines += [

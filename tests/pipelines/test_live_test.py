@@ -24,7 +24,6 @@ from components.deploy.live_test import settle
 from components.deploy.live_test.settle import stop_live_test
 from components.deploy.live_test.versions import find_mismatch
 from components.deploy.promotion import Compared, promote
-from components.deploy.targets.contract import RolloutTarget
 from pipelines.__main__ import app
 from pipelines.clean.clean import plan_clean
 from pipelines.compile_target import Target
@@ -116,15 +115,6 @@ def test_a_version_that_lacks_an_output_of_the_champion_is_not_tested() -> None:
     without = Signature("regression", inputs, {"prediction": "float32"}, ())
     assert "does not answer with 'lower'" in find_mismatch(with_interval, without)
     assert find_mismatch(without, with_interval) == ""
-
-
-def test_a_target_that_keeps_versions_in_service_says_that_it_runs_no_live_test(shadow: Path) -> None:
-    class Cluster(RolloutTarget):
-        pass
-
-    Cluster.__abstractmethods__ = frozenset()
-    with pytest.raises(ConfigError, match="shadow is run by naru serve on a laptop"):
-        begin(shadow, target=Cluster())  # type: ignore[abstract]
 
 
 def test_answers_within_the_bounds_promote_the_version_once_all_have_come(shadow: Path) -> None:
