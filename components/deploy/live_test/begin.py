@@ -178,6 +178,7 @@ def _make_record(
         until=(at + to_timedelta(test.deadline)).isoformat(timespec="seconds"),
         champion=list(champion.identity),
         deployment=encode_deployment(_line_of(change), change.settings.store),
+        approve=approve.model_dump() if (approve := change.project.serve.approve) else {},
     )
 
 
