@@ -67,7 +67,8 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
 
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = read_deployments(settings.store, project.name)
-    test = find_open(read_live_tests(settings.store, project.name))
+    tests = read_live_tests(settings.store, project.name)
+    test = find_open(tests)
     seen: list[str] = []
     # one beside an earlier champion is left over: ending it takes nothing back
     if (
@@ -89,7 +90,8 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
     if isinstance(served, RolloutTarget):
         if test is not None:  # before its servers are replaced, or a look would start them again
             _stop_live_test(project, settings)
-        served.connect("")
+        if tests:
+            served.connect("")
         chosen, seen = _move_servers(project, settings, compared, lines[-1], chosen, to, served)
     else:
         _verify(chosen)
