@@ -174,6 +174,17 @@ WATCH = register(
         imports=("components.watch.watch",),
     )
 )
+SETTLE = register(
+    StageSpec(
+        "settle",
+        _LIGHT,
+        reads=(*EVERYTHING, "feedback"),
+        environment=(*_STORE, TRACKING, SERVING, NAMESPACE),
+        side_effects=True,
+        cluster_access=True,
+        imports=("components.settle.settle",),
+    )
+)
 PREDICT = register(
     StageSpec(
         "predict",

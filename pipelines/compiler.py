@@ -21,7 +21,7 @@ from components._frameworks.project_rules import check_framework
 from components._frameworks.table import known_frameworks
 from components.deploy.targets.placement import IMAGES, check_log, describe_missing_gauges
 from pipelines.compile_target import Target
-from pipelines.graphs.pipelines import JOINING, MONITORING, PREDICTION, TRAINING, WATCHING, Pipeline
+from pipelines.graphs.pipelines import JOINING, MONITORING, PREDICTION, SETTLING, TRAINING, WATCHING, Pipeline
 from pipelines.image_extras import check_image_extras, leave_out_kinds
 from pipelines.spec_lint import lint_spec
 from pipelines.spec_text import tidy_spec, version_of
@@ -53,10 +53,15 @@ def needed_pipelines(project: Project) -> tuple[Pipeline, ...]:
     """Return the pipelines that a project needs, training first.
 
     It is monitored where its requests are logged or it has the section `monitor`, its labels are joined where it has the section
-    `feedback`, and it is watched where it has triggers.
+    `feedback`, it is watched where it has triggers, and its live tests are looked at where `serve.rollout` is one of them.
     """
     monitored = project.serve.request_log is not None or "monitor" in project.model_fields_set
-    wanted = {MONITORING: monitored, JOINING: project.feedback is not None, WATCHING: bool(project.triggers.on)}
+    wanted = {
+        MONITORING: monitored,
+        JOINING: project.feedback is not None,
+        WATCHING: bool(project.triggers.on),
+        SETTLING: project.serve.live_test is not None,
+    }
     return (TRAINING, PREDICTION, *(pipeline for pipeline, is_wanted in wanted.items() if is_wanted))
 
 
@@ -216,10 +221,26 @@ def compile_watching(project: Project, file: Path, target: Target) -> Path:
     return _write(graph, WATCHING, project, defaults, file)
 
 
+def compile_settling(project: Project, file: Path, target: Target) -> Path:
+    """Write the pipeline of live tests, placed for its cluster, with the project as the default of its parameter."""
+    from kfp import dsl
+
+    from pipelines.graphs.livetest import livetest
+    from pipelines.placement import place_stages
+    from pipelines.stage_secrets import Places
+
+    store = Settings.from_environment().store
+    located, sources = _located_feedback(project, store)  # it reads the labels themselves: a span may come days later
+    places = Places(store, tuple(filter(None, sources)))
+    graph = dsl.pipeline(name=SETTLING.name)(place_stages(SETTLING, livetest.pipeline_func, target, places))
+    return _write(graph, SETTLING, project, {"project": located.to_json()}, file)
+
+
 _COMPILERS: dict[Pipeline, Callable[[Project, Path, Target], Path]] = {
     JOINING: compile_feedback,
     MONITORING: compile_monitoring,
     PREDICTION: compile_prediction,
+    SETTLING: compile_settling,
     WATCHING: compile_watching,
 }
 

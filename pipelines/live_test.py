@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from components._core.credentials import mask_credentials
@@ -10,15 +11,14 @@ from components._core.errors import ConfigError
 from components._core.project.project_file import Project, load_project
 from components._core.settings import Settings
 from components._core.store.live_tests import LiveTest
-from components._feedback.latest_labels import read_latest_labels
-from components.deploy.live_test.end import describe_end
-from components.deploy.live_test.settle import Look, ReadLabels, look_at_live_test, stop_live_test
+from components.deploy.live_test.settle import stop_live_test
 from components.deploy.live_test.table import MODES
-from components.feedback.join_settings import find_settings
+from components.settle.look import describe_look, follow, look
+from pipelines.cluster.server_placement import place_servers
+from pipelines.compile_target import Target
 from pipelines.local.workspace import find_workspace
 
 _LEAST_REASON = 3
-_WIDTH = 12
 
 
 def show_live_test(folder: Path, stop: str = "", now: datetime | None = None) -> list[str]:
@@ -43,39 +43,15 @@ def show_live_test(folder: Path, stop: str = "", now: datetime | None = None) ->
     return describe_look(found)
 
 
-def look(project: Project, settings: Settings, folder: Path, now: datetime) -> Look:
-    """Look at the live test of a project; see `look_at_live_test`."""
-    return look_at_live_test(project, settings, label_reader(project, settings.store, folder), now)
-
-
-def label_reader(project: Project, store: str, folder: Path) -> ReadLabels:
-    """Return what reads the labels of a project by the ids of answers; without such labels it returns None.
+def follow_on_target(folder: Path, target: Target) -> list[str]:
+    """Bring what is served on a cluster in line with what a look found; see `follow`. Returns what was done.
 
     Args:
-        project: The project.
-        store: Root of the object store.
         folder: The project's folder.
+        target: Where the server's image and the pools are.
     """
-    feedback = project.feedback
-    if feedback is None or (feedback.labels is not None and feedback.labels.key):
-        return lambda _: None
-    return lambda now: read_latest_labels(find_settings(project, store, folder), now)
-
-
-def describe_look(found: Look) -> list[str]:
-    """Describe a test in lines, the last one what comes next or what came of it."""
-    test = found.test
-    if test is None:
-        return []
-    lines = [
-        _line("test", f"{test.name}, {MODES[test.began.mode].title}"),
-        _line(
-            "versions", f"{test.began.version} beside the champion {test.champion[0]}, since {_moment(test.began.at)}"
-        ),
-    ]
-    if found.progress is not None:
-        lines += [_line(name, text) for name, text in found.progress.facts.items()]
-    return [*lines, *_describe_checks(test), _describe_state(found, test)]
+    project, settings = load_project(folder), find_workspace(folder).settings()
+    return follow(project, settings, partial(place_servers, project, target, settings.namespace))
 
 
 def describe_row(test: LiveTest) -> list[list[str]]:
@@ -106,29 +82,3 @@ def _stop(project: Project, settings: Settings, reason: str) -> list[str]:
     return [
         f"the test of version {test.began.version} has ended: {reason}; version {test.champion[0]} stays the champion"
     ]
-
-
-def _line(name: str, text: str) -> str:
-    return f"{name:<{_WIDTH}}{text}" if len(name) < _WIDTH else f"{name}: {text}"
-
-
-def _moment(at: str) -> str:
-    return f"{at[:16].replace('T', ' ')} UTC"
-
-
-def _describe_checks(test: LiveTest) -> list[str]:
-    return (
-        [_line(str(check["status"]), f"{check['name']}: {check['reason']}") for check in test.ended.checks]
-        if test.ended
-        else []
-    )
-
-
-def _describe_state(found: Look, test: LiveTest) -> str:
-    if test.ended is not None:
-        return describe_end(test)
-    progress = found.progress
-    if progress is None:
-        return ""
-    what = MODES[test.began.mode].counted
-    return f"goes on: {progress.done:,} of {progress.needed:,} {what}; judged once, when all are there, or at {_moment(test.began.until)}"

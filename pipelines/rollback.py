@@ -26,6 +26,7 @@ from pipelines.local.workspace import find_workspace
 
 if TYPE_CHECKING:
     from components.deploy.targets.contract import RolloutTarget
+    from components.deploy.targets.contract import Target as ServingTarget
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
     """Make an earlier champion the champion again; where the deployment target keeps versions in service, there first.
 
     There it is proved before it gets requests, and takes over all at once. A canary that is being tried there is removed
-    instead when no version is named: the version in service is what one goes back to then. A live test that goes on is ended likewise.
+    instead when no version is named: the version in service is what one goes back to then. A live test that goes on is ended likewise, and its
+    servers are taken away.
 
     Args:
         folder: The project's folder.
@@ -65,7 +67,9 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
 
     project, settings = load_project(folder), find_workspace(folder).settings()
     lines = read_deployments(settings.store, project.name)
-    test = find_open(read_live_tests(settings.store, project.name))
+    tests = read_live_tests(settings.store, project.name)
+    test = find_open(tests)
+    seen: list[str] = []
     # one beside an earlier champion is left over: ending it takes nothing back
     if (
         test is not None
@@ -75,27 +79,56 @@ def roll_back(folder: Path, to: str, target: Target) -> RolledBack:
         and _stop_live_test(project, settings)
     ):
         champion, seen = lines[-1].version, [f"the live test of version {test.began.version} was ended"]
+        served = open_for(project, settings, target)
+        if isinstance(served, RolloutTarget):
+            seen += _take_away(project, settings, served)
         return RolledBack(project.name, champion, champion, seen)
     chosen = _choose(project.name, lines, to)
     remedy = "look at what was done (naru ledger), then run naru rollback again"
     compared = Compared(lines[-1].identity, "this rollback began", remedy)
-    seen = []
-    open_target = find_target(settings.serving)
-    served = open_target and open_target(project, settings, partial(place_servers, project, target, settings.namespace))
+    served = open_for(project, settings, target)
     if isinstance(served, RolloutTarget):
+        if test is not None:  # before its servers are replaced, or a look would start them again
+            _stop_live_test(project, settings)
+        if tests:
+            served.connect("")
         chosen, seen = _move_servers(project, settings, compared, lines[-1], chosen, to, served)
     else:
         _verify(chosen)
-    if test is not None:
-        _stop_live_test(project, settings)
+        if test is not None:
+            _stop_live_test(project, settings)
     promote(settings, project.name, asdict(chosen), _why(chosen), compared)
     return RolledBack(project.name, lines[-1].version, chosen.version, seen)
+
+
+def open_for(project: Project, settings: Settings, target: Target) -> ServingTarget | None:
+    """Open the deployment target of the settings; None where there is none.
+
+    Args:
+        project: The project.
+        settings: Settings, with the target's name.
+        target: Where the server's image and the pools are.
+
+    Raises:
+        ConfigError: When there is no such target, or the pools file is not valid.
+        ServiceError: When the cluster does not answer, or refuses.
+    """
+    open_target = find_target(settings.serving)
+    placed = partial(place_servers, project, target, settings.namespace)
+    return open_target(project, settings, placed) if open_target else None
 
 
 def _stop_live_test(project: Project, settings: Settings) -> bool:
     from components.deploy.live_test.settle import stop_live_test  # brings NumPy and PyArrow
 
     return stop_live_test(project, settings, f"rolled back by {who()}") is not None
+
+
+def _take_away(project: Project, settings: Settings, served: RolloutTarget) -> list[str]:
+    """Take away what a live test that has ended left on the cluster; return what was done."""
+    from components.deploy.rollout.live_test_servers import LiveTestServers  # brings NumPy and PyArrow
+
+    return LiveTestServers(project, settings, served).follow()
 
 
 def tell_ledgers(folder: Path) -> list[list[str]]:
@@ -159,7 +192,8 @@ def _move_servers(
     from components.deploy.rollout.roll_out import roll_out, version_of_line
     from components.deploy.rollout.state_machine import State
 
-    if not to and len(served.see().keys) > 1:
+    now = served.see()
+    if not to and len(now.keys) > 1 and not now.live_test:
         chosen = champion
     result = roll_out(
         project,

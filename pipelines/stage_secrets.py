@@ -2,9 +2,9 @@
 
 | Secret | keys | given to |
 | --- | --- | --- |
-| `naru-store` | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | each stage that uses a store in S3; ingest, predict, feedback and watch for a source there |
-| `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest, predict, feedback and watch for a source of Google's |
-| `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest, predict, feedback, watch |
+| `naru-store` | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | each stage that uses a store in S3; ingest, predict, feedback, settle and watch for a source there |
+| `naru-google` | `key.json`, a service account's key | each stage that uses a store in Google Cloud Storage; ingest, predict, feedback, settle and watch for a source of Google's |
+| `naru-sources` | the variables of the project's connections, as in `FLIGHTS_DB` | ingest, predict, feedback, settle, watch |
 | `naru-notices` | `urls`, the addresses of notices (`NARU_NOTIFY_URLS`); optional | watch |
 | `naru-log` | `NARU_LOG_KEY`, as the servers have it | monitor and predict, where the request log hashes values |
 
@@ -23,7 +23,7 @@ from components._core.store.google_cloud import CREDENTIALS as GOOGLE_KEY_FILE
 from components._data.sources import delta
 from components._data.sources.databases import bigquery
 from components._data.sources.registry import connection_variables
-from components.stages import FEEDBACK, INGEST, MONITOR, PREDICT, WATCH
+from components.stages import FEEDBACK, INGEST, MONITOR, PREDICT, SETTLE, WATCH
 from pipelines.compile_target import SECRET as KEYS
 
 SECRET = "naru-store"  # noqa: S105 - its name
@@ -34,7 +34,7 @@ GOOGLE_KEY = "key.json"
 SOURCES_SECRET = "naru-sources"  # noqa: S105 - its name
 LOG_SECRET = "naru-log"  # noqa: S105 - its name
 
-READERS = (INGEST, PREDICT, FEEDBACK, WATCH)
+READERS = (INGEST, PREDICT, FEEDBACK, SETTLE, WATCH)
 """The stages that look at a source themselves."""
 
 _GOOGLE_FOLDER = "/var/run/secrets/naru-google"
@@ -48,7 +48,7 @@ class Places:
 
     Attributes:
         store: Address of the object store.
-        sources: Locations that a stage may read a table at: the project's, those of its joins and of its schedules; of feedback those of the labels.
+        sources: Locations that a stage may read a table at: the project's, those of its joins and of its schedules; of feedback and settle those of the labels.
         hashes: Whether the request log hashes values, with a key.
     """
 

@@ -12,9 +12,12 @@ from components._core.examples.samples import Sample
 from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.store.conditional_writes import check_conditional_writes
-from components._core.store.ledger import current_champion
+from components._core.store.ledger import current_champion, identity_of
+from components._core.store.live_tests import read_live_tests
 from components.deploy.comparison import Comparison
+from components.deploy.live_test.make_way import make_way
 from components.deploy.promotion import ChampionChangedError, Compared, promote
+from components.deploy.rollout.live_test_servers import LiveTestServers, find_test_beside
 from components.deploy.rollout.roll_out import put_back, roll_out
 from components.deploy.targets.contract import ComparisonTarget, ModelVersion, RolloutTarget, Target
 
@@ -53,7 +56,7 @@ def bring_into_service(change: Change, target: Target, load_sample: Callable[[],
         ServiceError: When MLflow, the store or the ledger failed.
     """
     if isinstance(target, RolloutTarget):
-        return _roll_out(change, target)
+        return _make_way(change, target) or _roll_out(change, target)
     return _compare(change, target, load_sample())
 
 
@@ -83,6 +86,25 @@ def _compare(change: Change, target: ComparisonTarget, sample: Sample) -> Result
     except ChampionChangedError as error:
         return judge([*outcome.checks, champion_changed(error)]), comparison, details
     return outcome, comparison, {**details, "deployment": asdict(promoted)}
+
+
+def _make_way(change: Change, target: RolloutTarget) -> Result | None:
+    """End a live test, whose servers a rollout could not stand beside; a result where it is the champion's own, which goes on."""
+    project, settings, registered = change.project, change.settings, change.registered
+    champion = current_champion(settings.store, project.name)
+    tests = read_live_tests(settings.store, project.name)
+    if not tests:
+        return None
+    if champion is None or champion.identity != identity_of(registered["version"], registered["model"]):
+        change.compared.check(champion)
+        make_way(project, settings, target, f"version {registered['version']} is brought into service: {change.why}")
+        return None
+    done = LiveTestServers(project, settings, target).follow()
+    test = find_test_beside(champion, tests)
+    if test is None:
+        return None
+    reason = f"version {champion.version} is the champion; version {test.began.version} is in a live test beside it, until whose end its servers stay as they are"
+    return Outcome("ok", "; ".join([reason, *done])), None, {}
 
 
 def _roll_out(change: Change, target: RolloutTarget) -> Result:

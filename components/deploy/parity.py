@@ -37,6 +37,28 @@ def check_parity(client: InferenceClient, sample: Sample, features: tuple[Featur
     return compare(sample.outputs, _serve_mixed(client, sample.rows, features), bound)
 
 
+def check_answer(
+    client: InferenceClient, sample: Sample, features: tuple[Feature, ...], version: str, bound: float
+) -> list[Check]:
+    """Send one row of the sample, and compare the answer with the offline one where it is this version's: in an A/B test another may give it.
+
+    Args:
+        client: Client of the server.
+        sample: Rows and their offline answers.
+        features: Inputs of the model, in its signature's order.
+        version: The version of the server.
+        bound: `gates.serving.parity`.
+
+    Raises:
+        ServiceError: When the server does not answer, or refuses the request.
+    """
+    answer = expect_answer(client.infer(to_request(sample.rows.slice(0, 1), features)))
+    if answer.body.get("model_version") != version:
+        return [Check("answers", "pass", n=1, reason=f"version {answer.body.get('model_version')} answered for it")]
+    offline = {name: values[:1] for name, values in sample.outputs.items()}
+    return compare(offline, to_outputs(answer.body), bound)
+
+
 def check_refusal(client: InferenceClient, sample: Sample, features: tuple[Feature, ...]) -> Check:
     """Check that a value of the wrong type is refused as the client's mistake, with the name of the feature."""
     request = to_request(sample.rows.slice(0, 1), features)

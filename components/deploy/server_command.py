@@ -20,6 +20,7 @@ DIGEST = "--model-sha256"
 LOG = "--log"
 LOG_MASK = "--log-mask"
 LOG_HASH = "--log-hash"
+TEST_NAME = "--live-test-name"
 
 
 def server_arguments(
@@ -91,7 +92,7 @@ def live_test_arguments(project: Project, store: str, began: LiveTestRecord, nam
         "--challenger": url,
         "--challenger-version": began.version,
         "--live-test-log": live_test_uri(log, name),
-        "--live-test-name": name,
+        TEST_NAME: name,
         "--live-test-share": f"{began.settings['share']:g}",
         **({"--live-test-key": key} if key else {}),
     }

@@ -72,7 +72,10 @@ def prune(projects: Projects = None) -> None:
 def submit(
     project: Annotated[Path, typer.Argument(help="The project's folder.")],
     pipeline: Annotated[
-        str, typer.Option(help="Which of the project's pipelines: training, prediction, monitoring, feedback or watch.")
+        str,
+        typer.Option(
+            help="Which of the project's pipelines: training, prediction, monitoring, feedback, livetest or watch."
+        ),
     ] = "training",
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A pipeline parameter, by its name in the KFP UI.")

@@ -90,11 +90,20 @@ def live_test(
             metavar="REASON", help="End the test that goes on, for a reason that is recorded; the champion stays."
         ),
     ] = "",
+    registry: Registry = "",
+    tag: Tag = "",
+    pools: PoolsFile = "",
 ) -> None:
-    """Show the shadow or A/B test of a version beside the champion, and judge it once it is complete or its deadline is reached."""
-    from pipelines.live_test import show_live_test
+    """Show the shadow or A/B test of a version beside the champion, and judge it once it is complete or its deadline is reached.
+
+    With NARU_SERVING=seldon the cluster of KUBECONFIG then serves what came of it.
+    """
+    from pipelines.compile_target import Target
+    from pipelines.live_test import follow_on_target, show_live_test
 
     for line in show_live_test(project, stop):
+        typer.echo(line)
+    for line in follow_on_target(project, Target.from_environment(registry=registry, tag=tag, pools=pools)):
         typer.echo(line)
 
 

@@ -17,6 +17,7 @@ from components.stages import (
     MONITOR,
     PREDICT,
     REGISTER,
+    SETTLE,
     TRAIN,
     TRANSFORM,
     TUNE,
@@ -73,6 +74,8 @@ JOINING = Pipeline("feedback", (FEEDBACK,), "Joins the answers of the project wi
 """The feedback pipeline: one stage that joins the request log with new labels; a run for each day."""
 WATCHING = Pipeline("watch", (WATCH,), "Looks at the triggers of the project")
 """The watching pipeline: one stage that decides whether a training run starts."""
+SETTLING = Pipeline("livetest", (SETTLE,), "Looks at the live test of a version of the project")
+"""The pipeline of live tests: one stage that judges a test when it is time; it looks as often as the monitor."""
 
-PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, MONITORING, PREDICTION, JOINING, WATCHING)}
+PIPELINES = {pipeline.name: pipeline for pipeline in (TRAINING, MONITORING, PREDICTION, JOINING, WATCHING, SETTLING)}
 """Every pipeline by its name."""

@@ -27,7 +27,7 @@ from components._kfp.ownership import OwnershipLabel
 from pipelines.compile_target import Target
 from pipelines.compiler import compile_pipeline, compile_with_code, needed_pipelines
 from pipelines.git import read_commit, run_git
-from pipelines.graphs.pipelines import JOINING, MONITORING, PIPELINES, TRAINING, WATCHING, Pipeline
+from pipelines.graphs.pipelines import JOINING, MONITORING, PIPELINES, SETTLING, TRAINING, WATCHING, Pipeline
 from pipelines.kfp.repository import find_owner
 from pipelines.spec_text import read_spec, version_of
 
@@ -87,6 +87,7 @@ class DesiredPipeline:
         labels = self.project.feedback
         crons = {
             MONITORING: self.project.monitor.schedule,
+            SETTLING: self.project.monitor.schedule,
             JOINING: labels.schedule if labels else "",
             WATCHING: self.project.triggers.watch,
         }

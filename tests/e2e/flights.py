@@ -14,8 +14,8 @@ from pyarrow import csv
 
 from tests.containers.engine import ROOT
 
-NAME, DAYS, TABLE, LOOP = "e2e-flights", "e2e-days", "e2e-table", "e2e-loop"
-"""Names of the projects: of rows in CSV files, of days in Parquet files, of a table of PostgreSQL, of the loop."""
+NAME, DAYS, TABLE, LOOP, LIVE = "e2e-flights", "e2e-days", "e2e-table", "e2e-loop", "e2e-live"
+"""Names of the projects: of rows in CSV files, of days in Parquet files, of a table of PostgreSQL, of the loop, of live tests."""
 ROWS_PER_SPAN = 1_500
 _EXAMPLE = ROOT / "examples" / "flights"
 _PROJECT = """

@@ -61,11 +61,12 @@ class Family:
     is_repeatable: bool = True
 
 
+LINEAR = Family("sklearn", _LINEAR, opened_by=("sklearn",))
 BOOSTED = Family("sklearn", _BOOSTED, opened_by=("sklearn",))
 """It has no project of its own here: it challenges Keras in that one's."""
 FAMILIES = {
     "keras": Family(server="naru-server", opened_by=("keras",), is_repeatable=False),
-    "linear": Family("sklearn", _LINEAR, opened_by=("sklearn",)),
+    "linear": LINEAR,
     "xgboost": Family("xgboost", _PARAMETERS, opened_by=("xgboost",), is_repeatable=False),
     "lightgbm": Family("lightgbm", _PARAMETERS, opened_by=("lightgbm",)),
     "onnx": Family("onnx", opened_by=("onnx",)),
@@ -95,7 +96,7 @@ def write_family(
     file = folder / "project.yaml"
     raw = yaml.safe_load(file.read_text())
     for section, content in (more or {}).items():
-        raw[section] = {**raw[section], **content}
+        raw[section] = {**raw.get(section, {}), **content}
     if family.framework not in ("", "onnx"):
         del raw["train"]
         raw["code"] = {"framework": family.framework}

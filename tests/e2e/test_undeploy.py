@@ -8,7 +8,7 @@ from components._cluster.kubernetes_client import KINDS
 from components._kfp.ownership import read_label
 from components._kfp.server_state import Server
 from tests.e2e.environment import Environment
-from tests.e2e.flights import DAYS, LOOP, NAME, TABLE
+from tests.e2e.flights import DAYS, LIVE, LOOP, NAME, TABLE
 from tests.e2e.frameworks import FAMILIES, name_of
 from tests.e2e.world import World, until
 
@@ -31,7 +31,7 @@ def test_undeploy_takes_away_what_is_ours_and_nothing_else(world: World, environ
 
 def _remove_pipelines(world: World) -> None:
     """What `prune` does for a repository that no longer has the projects."""
-    projects = {NAME, DAYS, TABLE, LOOP, *map(name_of, FAMILIES)}
+    projects = {NAME, DAYS, TABLE, LOOP, LIVE, *map(name_of, FAMILIES)}
     for pipeline in Server(world.kfp).pipelines():
         if getattr(read_label(pipeline), "project", "") in projects:
             world.kfp.delete(f"/pipelines/{pipeline['pipeline_id']}", cascade="true")

@@ -88,8 +88,8 @@ def answer(version: str, value: float, milliseconds: float = 1.0) -> dict[str, A
 
 
 def mirror(project: Path, pairs: Sequence[tuple[float, float | None]], first: int = 0) -> None:
-    """Write what both versions answered to request 0, 1, ...; None: the shadow failed."""
-    (test,) = live_tests_of(project)
+    """Write what both versions answered to request 0, 1, ... during the newest test; None: the shadow failed."""
+    test = live_tests_of(project)[-1]
     lines = []
     for number, (own, other) in enumerate(pairs, first):
         challenger = {"failed": "failed"} if other is None else answer("2", other)
@@ -115,7 +115,7 @@ def split(
     project: Path, champion: Sequence[float], challenger: Sequence[float], failed: int = 0, units: int | None = None
 ) -> None:
     """Write what each version answered to its requests: champion-0, ... and challenger-0, ...; of `units` values of the key each, None: without a key."""
-    (test,) = live_tests_of(project)
+    test = live_tests_of(project)[-1]
     now = datetime.now(UTC).timestamp()
     lines = []
     for arm, version, values in ((CHAMPION, "1", champion), (CHALLENGER, "2", challenger)):

@@ -26,7 +26,6 @@ from components.deploy.live_test import settle
 from components.deploy.live_test.settle import stop_live_test
 from components.deploy.live_test.versions import find_mismatch
 from components.deploy.promotion import Compared, promote
-from components.deploy.targets.contract import RolloutTarget
 from pipelines.__main__ import app
 from pipelines.clean.clean import carry_out, plan_clean
 from pipelines.clean.plan import KindPlan
@@ -130,15 +129,6 @@ def test_a_version_that_lacks_an_output_of_the_champion_is_not_tested() -> None:
     without = Signature("regression", inputs, {"prediction": "float32"}, ())
     assert "does not answer with 'lower'" in find_mismatch(with_interval, without)
     assert find_mismatch(without, with_interval) == ""
-
-
-def test_a_target_that_keeps_versions_in_service_says_that_it_runs_no_live_test(shadow: Path) -> None:
-    class Cluster(RolloutTarget):
-        pass
-
-    Cluster.__abstractmethods__ = frozenset()
-    with pytest.raises(ConfigError, match="shadow is run by naru serve on a laptop"):
-        begin(shadow, target=Cluster())  # type: ignore[abstract]
 
 
 def test_answers_within_the_bounds_promote_the_version_once_all_have_come(shadow: Path) -> None:
@@ -271,6 +261,16 @@ def test_a_version_that_passes_waits_for_the_approval_that_the_project_wants(sha
     (request,) = requests_of(shadow)
     assert request.asked.version == "2" and request.asked.evidence["checks"]["largest difference"] == "pass"
     assert begin(shadow) is None, "it has passed: deploy goes on to the approval"
+
+
+def test_an_approval_that_the_run_of_the_version_wanted_is_wanted_of_its_test(shadow: Path) -> None:
+    """As of a run that a trigger with `approve` started: the project itself wants none."""
+    set_project(shadow, SHADOW + "  approve: {who: [ada]}\n")
+    begin(shadow)
+    set_project(shadow, SHADOW)
+    mirror(shadow, [(1.0, 1.0)] * 20)
+    assert show_live_test(shadow)[-1].startswith("waits on ") and champion(shadow) == "1"
+    assert requests_of(shadow)[0].asked.who == ["ada"]
 
 
 def test_the_project_may_change_meanwhile_and_the_bounds_do_not(shadow: Path) -> None:

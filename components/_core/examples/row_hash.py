@@ -23,7 +23,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pandas.util import hash_array
 
 from components._core.types.column_types import to_text
 
@@ -181,6 +180,8 @@ def _hash_exact(numbers: list[int]) -> Hashes:
 
 def _hash_words(texts: list[str]) -> Hashes:
     """SipHash-2-4 of each text in UTF-8, with the key 0123456789123456."""
+    from pandas.util import hash_array  # naru-light, which reads labels and hashes no row, has no pandas
+
     return np.asarray(hash_array(np.asarray(texts, dtype=object), categorize=False))
 
 

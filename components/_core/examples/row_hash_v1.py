@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pandas.util import hash_array
 
 _PRIME = np.uint64(0x100000001B3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -31,6 +30,8 @@ def hash_rows(batch: pa.RecordBatch, columns: Sequence[str]) -> NDArray[Any]:
 
 
 def _hash_column(column: pa.Array) -> NDArray[Any]:
+    from pandas.util import hash_array  # as in row_hash.py
+
     if pa.types.is_string(column.type):
         dictionary = column.dictionary_encode()
         values = hash_array(np.asarray(dictionary.dictionary.to_pylist(), dtype=object), categorize=False)

@@ -43,6 +43,7 @@ class LiveTestRecord:
         until: For `began`: the deadline, as ISO 8601 in UTC.
         champion: For `began`: identity of the champion beside it.
         deployment: For `began`: the line that the deployment ledger will get.
+        approve: For `began`: who must approve the version once it passes, as in `serve.approve` of its run; empty: nobody.
         verdict: For `ended`: what came of it.
         reason: For `ended`: why, in a sentence.
         checks: For `ended`: the checks behind the verdict.
@@ -62,6 +63,7 @@ class LiveTestRecord:
     until: str = ""
     champion: list[str] = field(default_factory=list)
     deployment: dict[str, Any] = field(default_factory=dict)
+    approve: dict[str, Any] = field(default_factory=dict)
     verdict: str = ""
     reason: str = ""
     checks: list[dict[str, Any]] = field(default_factory=list)

@@ -59,6 +59,7 @@ IMPORTANCES = "importances.json"
 # registration (and a request that the version answers), rollout
 REGISTRATION = "registration.json"
 REQUEST = "request.json"
+SETTLEMENT = "settlement.json"
 ROLLOUT = "rollout.json"
 # rollout: the record of the run; on a laptop the run's folder has one of the same name, with more keys
 RUN_RECORD = "run.json"

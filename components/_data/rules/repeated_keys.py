@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pandas.util import hash_array
 
 from components._core.types.column_types import BOOL, to_text
 
@@ -74,7 +74,7 @@ def hash_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> tuple[Hashes, Ma
     for name in columns:
         column = batch.column(batch.schema.get_field_index(name))
         with np.errstate(over="ignore"):
-            total = hash_array(total * _FACTOR + _hash_cells(column))
+            total = _hash_array(total * _FACTOR + _hash_cells(column))
         missing |= np.asarray(column.is_null())
     return total, missing
 
@@ -83,10 +83,10 @@ def _hash_cells(column: pa.Array) -> Hashes:
     kind = column.type
     if pa.types.is_floating(kind):
         reals = column.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-        hashes = np.asarray(hash_array((reals + 0.0).view(np.uint64)))  # -0.0 + 0.0 is 0.0
+        hashes = np.asarray(_hash_array((reals + 0.0).view(np.uint64)))  # -0.0 + 0.0 is 0.0
     elif pa.types.is_integer(kind) or BOOL.is_arrow(kind) or pa.types.is_timestamp(kind):
         whole = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-        hashes = np.asarray(hash_array(whole.view(np.uint64)))
+        hashes = np.asarray(_hash_array(whole.view(np.uint64)))
     else:
         return _hash_texts(to_text(column))
     hashes[np.asarray(column.is_null())] = _MISSING
@@ -96,5 +96,11 @@ def _hash_cells(column: pa.Array) -> Hashes:
 def _hash_texts(texts: pa.Array) -> Hashes:
     encoded = texts if pa.types.is_dictionary(texts.type) else pc.dictionary_encode(texts)
     words = np.asarray(encoded.dictionary.to_pylist(), dtype=object)
-    hashes = np.append(hash_array(words, categorize=False) if len(words) else np.empty(0, np.uint64), _MISSING)
+    hashes = np.append(_hash_array(words, categorize=False) if len(words) else np.empty(0, np.uint64), _MISSING)
     return np.asarray(hashes[encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)])
+
+
+def _hash_array(values: np.ndarray[Any, Any], *, categorize: bool = True) -> Hashes:
+    from pandas.util import hash_array  # naru-light reads labels, whose tables may have joins, and has no pandas
+
+    return np.asarray(hash_array(values, categorize=categorize))

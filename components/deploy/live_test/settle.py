@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from components._core.checks import Outcome, finite_or_none
+from components._core.project.approval_config import Approval
 from components._core.project.project_file import Project
 from components._core.request_log.live_test_lines import live_test_uri, read_live_lines
 from components._core.request_log.location import log_uri
@@ -131,11 +132,11 @@ def _bring_in(project: Project, settings: Settings, test: LiveTest, judgement: J
     remedy = "run again (naru run): that compares with the new champion and reuses the training"
     compared = Compared(test.champion, f"the {title} test began", remedy)
     registered = asdict(deployment)
-    if project.serve.approve is not None:
+    began = test.began.approve  # a trigger may want one of its runs where the project does not
+    approval = project.serve.approve or (Approval.model_validate(began) if began else None)
+    if approval is not None:
         change = Change(project, settings, registered, why, compared)
-        request = request_approval(
-            change, project.serve.approve, Outcome("ok", judgement.reason, tuple(judgement.checks))
-        )
+        request = request_approval(change, approval, Outcome("ok", judgement.reason, tuple(judgement.checks)))
         return "waits", f"{judgement.reason}; waits for approval {request.name}: naru approve {test.began.version}"
     try:
         promote(settings, project.name, registered, why, compared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,61 @@ from components._core.types.artifact_files import SAMPLE, SIGNATURE
 from components._core.types.signature import Feature, Signature
 from components._frameworks.project_rules import check_served_model
 from components._frameworks.table import missing_model_files, needs_tensorflow
-from components.deploy.parity import check_parity, check_refusal
+from components.deploy.parity import check_answer, check_parity, check_refusal
 from components.deploy.rollout.canary_step import Predictions
 from components.deploy.rollout.logged_predictions import read_predictions
-from components.deploy.rollout.state_machine import Prove, ReadPredictions, Result, Rollout, State, Wanted
+from components.deploy.rollout.proof import Prove
+from components.deploy.rollout.state_machine import ReadPredictions, Result, Rollout, State, Wanted
 from components.deploy.targets.contract import ModelVersion, RolloutTarget, ServerClient
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered version, with what its servers must know of it.
+
+    Attributes:
+        model: The version.
+        features: Names of the model's inputs.
+        missing_files: URIs of missing files of the model.
+        prove: Parity test of one of its servers.
+        ask: One request to one of its servers, which may be copied to another version, or answered by it.
+    """
+
+    model: ModelVersion
+    features: tuple[str, ...]
+    missing_files: tuple[str, ...]
+    prove: Prove
+    ask: Prove
+
+
+def open_registered(project: Project, model: ModelVersion, target: RolloutTarget, registration: str) -> Registered:
+    """Read what the servers of a registered version need.
+
+    Args:
+        project: The project.
+        model: The version; its offline answers lie beside it in the store.
+        target: Where it is served.
+        registration: SHA-256 of the version's registration, by the ledger; empty: it is of an earlier Naru.
+
+    Raises:
+        ConfigError: When the servers of the target cannot serve it.
+        ModelError: When what lies in the store is not what was registered.
+        ServiceError: When the store has no offline answers of it, or cannot be reached.
+    """
+    model = replace(model, needs_tensorflow=needs_tensorflow(model.uri))
+    if model.needs_tensorflow or not target.has_onnx_image:
+        check_served_model(model.uri, target.extras)
+    listed = _read_list(model, registration)
+    model = replace(model, sha256=listed.model if listed else "")
+    sample, features = fetch_sample(model, listed)
+    bound = project.gates.serving.parity
+    return Registered(
+        model,
+        tuple(feature.name for feature in features),
+        tuple(missing_model_files(model.uri)),
+        prove=_prover(sample, features, bound),
+        ask=lambda client: check_answer(client, sample, features, model.version, bound),
+    )
 
 
 def roll_out(
@@ -57,25 +107,20 @@ def roll_out(
         ModelError: When what lies in the store is not what was registered.
         ServiceError: When target, store or ledger cannot be reached before anything was touched, or others changed it.
     """
-    model = replace(model, needs_tensorflow=needs_tensorflow(model.uri))
-    if model.needs_tensorflow or not target.has_onnx_image:
-        check_served_model(model.uri, target.extras)
-    listed = _read_list(model, registration)
-    model = replace(model, sha256=listed.model if listed else "")
-    sample, features = fetch_sample(model, listed)
+    opened = open_registered(project, model, target, registration)
     champion = current_champion(settings.store, project.name)
     wanted = Wanted(
         project,
-        model,
+        opened.model,
         settings.store,
         why,
-        prove=_prover(sample, features, project.gates.serving.parity),
+        prove=opened.prove,
         predictions=_reader(project, settings.store),
         shares=tuple(shares),
-        missing_files=tuple(missing_model_files(model.uri)),
-        features=tuple(feature.name for feature in features),
+        missing_files=opened.missing_files,
+        features=opened.features,
         champion=version_of_line(champion) if champion else None,
-        confirm=None if check is None else _confirmer(settings, project.name, model, check),
+        confirm=None if check is None else _confirmer(settings, project.name, opened.model, check),
     )
     return Rollout(target, wanted).run()
 

@@ -5,7 +5,8 @@
       │                  └─────────┴─────────┴──────► BACK ◄──────────┘
       └──► PROVE (it serves already)                    └──► FAILED
 
-LOOK    Observe what is served: nothing, a version, or also the canary of an interrupted rollout, which is removed first.
+LOOK    Observe what is served: nothing, a version, or also the canary of an interrupted rollout, which is removed first. Another version that is left over
+        from a live test gets no request of users: START replaces its servers.
 START   Start the new version's servers beside those in service. All requests still go to the stable version.
 PROVE   Parity test: the servers must answer real rows as the model did offline, and refuse a malformed request. With no server
         ready, wait again.
@@ -25,7 +26,7 @@ the rollout history.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -37,24 +38,17 @@ from components._core.store.ledger import now, who
 from components._core.store.rollout_history import Action, Change, append_change, find_takeover
 from components.deploy.rollout.bake import judge_bake
 from components.deploy.rollout.canary_step import Predictions, watch_step
-from components.deploy.rollout.footprint import judge_footprint
+from components.deploy.rollout.proof import ATTEMPTS, Prove, prove_servers, raise_failed
 from components.deploy.targets.contract import (
     GoneError,
     ModelVersion,
     Observation,
-    RolloutError,
     RolloutTarget,
-    Server,
-    ServerClient,
     Servers,
     Share,
     TakenOverError,
 )
 
-_ATTEMPTS = 3
-"""How often to wait again for servers that were ready and disappeared, and to create again what was deleted."""
-
-Prove = Callable[[ServerClient], list[Check]]
 ReadPredictions = Callable[[str, str, float], Predictions]
 
 
@@ -185,8 +179,8 @@ class Rollout:
         if not seen.exists:
             self._record("start", {}, "nothing was served before")
             return State.START
-        self._stable = self._find_stable(self._target.adopt(seen))
-        if len(seen.keys) > 1:
+        self._stable = self._find_stable(self._target.adopt(seen), seen)
+        if len(seen.keys) > 1 and not seen.live_test:
             self._clean_up(seen)
         if self._stable.key == ours.key:
             self._record(
@@ -226,33 +220,11 @@ class Rollout:
         return State.DONE
 
     def _prove_servers(self) -> int:
-        """Run the parity test on each ready server; return the number of servers, at least one.
-
-        A server may disappear meanwhile, as with its node: then its replacement is awaited and tested.
-        """
-        key = self._wanted.model.key
-        for _ in range(_ATTEMPTS):
-            servers = self._target.wait([key]).ready(key)
-            try:
-                checks = [check for server in servers for check in self._prove_server(server)]
-            except ServiceError:
-                if _ids(servers) <= _ids(self._target.see().ready(key)):
-                    raise
-                continue
-            if servers:
-                self._judge(checks)
-                return len(servers)
-            self._target.timing.sleep(self._target.timing.poll)
-        raise RolloutError(
-            f"no server of version {self._wanted.model.version} stayed ready for the parity test, in {_ATTEMPTS} attempts"
-        )
-
-    def _prove_server(self, server: Server) -> list[Check]:
-        client = self._target.client(server)
-        checks = self._wanted.prove(client)
-        if not checks:
-            return [Check("parity", "fail", reason=f"no request was sent to {server.name}, so parity is unknown")]
-        return [*checks, *judge_footprint(server, client.count(), self._project.gates.serving)]
+        """Run the parity test on each ready server; return the number of servers, at least one."""
+        wanted = self._wanted
+        proved, checks = prove_servers(self._target, wanted.model, wanted.prove, self._project.gates.serving)
+        self._judge(checks)
+        return proved
 
     def _share(self) -> State:
         self._confirm()
@@ -309,7 +281,7 @@ class Rollout:
     def _undo(self, step: Callable[[], None]) -> str:
         """Do a step of the rollback; return what could not be done, empty when it succeeded."""
         message = ""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             try:
                 step()
             except TakenOverError:
@@ -375,10 +347,14 @@ class Rollout:
             self._record("refuse", {}, str(error), "failed", must=False)
             raise
 
-    def _find_stable(self, served: list[Servers]) -> Servers:
-        """Find the version in service: the ledger's champion, else the first one, which gets the requests by default."""
+    def _find_stable(self, served: list[Servers], seen: Observation) -> Servers:
+        """Find the version in service: the ledger's champion, else the first one, which gets the requests by default.
+
+        After a live test the ledger may have the version that was tested already, which gets no request of users yet.
+        """
         champion = self._wanted.champion.key if self._wanted.champion else ""
-        return next((one for one in served if one.key == champion), served[0])
+        key = seen.routed if seen.live_test else champion
+        return next((one for one in served if one.key == key), served[0])
 
     def _clean_up(self, seen: Observation) -> None:
         """Remove the canary of an interrupted rollout: it would answer requests unwatched."""
@@ -419,8 +395,7 @@ class Rollout:
 
     def _judge(self, checks: list[Check]) -> None:
         self.result.checks += checks
-        if failed := [check for check in checks if check.status == "fail"]:
-            raise RolloutError("; ".join(f"{check.name}: {check.reason}" for check in failed))
+        raise_failed(checks)
 
     def _record(
         self, action: Action, shares: dict[str, float], reason: str, verdict: str = "ok", *, must: bool = True
@@ -435,10 +410,6 @@ class Rollout:
             if must:
                 raise
             self.result.checks.append(Check("rollout history", "warn", reason=f"a line was not written: {error}"))
-
-
-def _ids(servers: Iterable[Server]) -> set[str]:
-    return {server.id for server in servers}
 
 
 def describe_shares(held: Sequence[Share], stable: int) -> str:

@@ -4,8 +4,8 @@ There are two kinds of target, with different abilities:
 
 * A `RolloutTarget` (Seldon) keeps versions in service. It observes what is served (`see`), starts servers of one or two versions
   (`apply`), waits until they run (`wait`), gives a client of each server (`client`), routes requests to one version or to both
-  (`route`), and rolls a version back (`restore`). The rollout's state machine, its bake and its history
-  (`components/deploy/rollout`) use only these methods.
+  (`route`), and rolls a version back (`restore`). For a live test the servers of the version in service reach those of another one
+  (`connect`). The rollout's state machine, its bake, its history and live tests (`components/deploy/rollout`) use only these methods.
 * A `ComparisonTarget` (the laptop) keeps nothing in service: its servers exist for one comparison. So there is nothing to observe
   before it, no user traffic to route, and nothing to roll back. Unlike a cluster it may load-test both versions, as no user waits
   for their answers.
@@ -27,6 +27,7 @@ from components._core.examples.samples import Sample
 from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.store.ledger import Deployment, now
+from components._core.store.live_tests import LiveTest
 from components.deploy.comparison import Comparison
 from components.deploy.model_client import InferenceClient
 from components.deploy.server_metrics import Counts
@@ -97,6 +98,8 @@ class Observation:
         servers: The ready servers, by key.
         replicas: Desired number of servers, by key; a key is missing where the target does not know.
         restarts: Restarts of servers, by key.
+        routed: Key of the version that gets every request; empty: each gets some, or it is not known.
+        live_test: Name of the live test that the servers of a version were started for; empty: none.
         native: The target's own observation; only the target reads it.
     """
 
@@ -105,6 +108,8 @@ class Observation:
     servers: Mapping[str, tuple[Server, ...]] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
     restarts: Mapping[str, int] = field(default_factory=dict)
+    routed: str = ""
+    live_test: str = ""
     native: Any = None
 
     def ready(self, key: str) -> tuple[Server, ...]:
@@ -236,6 +241,21 @@ class RolloutTarget(ABC):
         """
 
     @abstractmethod
+    def describe_live_test(
+        self, stable: ModelVersion, challenger: ModelVersion, test: LiveTest
+    ) -> tuple[Servers, Servers]:
+        """Describe the servers of both versions in a live test, without starting any: those of the stable version copy or forward requests.
+
+        Args:
+            stable: The version in service.
+            challenger: The version under test.
+            test: The test.
+
+        Raises:
+            ConfigError: When the target cannot run it.
+        """
+
+    @abstractmethod
     def resize(self, servers: Servers, replicas: int) -> Servers:
         """Describe the same servers in a fixed number."""
 
@@ -297,6 +317,14 @@ class RolloutTarget(ABC):
     @abstractmethod
     def route(self, key: str) -> None:
         """Route user requests to this version only; empty: to all versions that are applied."""
+
+    @abstractmethod
+    def connected(self) -> str:
+        """Return the key of the version under test that the servers of the stable version reach; empty: none."""
+
+    @abstractmethod
+    def connect(self, key: str) -> None:
+        """Let the servers of the stable version reach those of a version under test; empty: none any more."""
 
     @abstractmethod
     def restore(self, stable: Servers | None) -> None:

@@ -91,25 +91,36 @@ def render_live_test(
     The Service of the project selects the stable version, so that no client reaches the other. Without a mesh the weights do nothing; the operator wants
     1 at least. With a mesh the operator's own shadow copies the requests, and answers are neither compared nor logged.
     """
-    first, second = render_stable(project, stable, placement), render_canary(project, challenger.model, placement, 1)
     if challenger.by_mesh:
+        first, second = (
+            render_stable(project, stable, placement),
+            render_canary(project, challenger.model, placement, 1),
+        )
         wanted = compose(project, placement.namespace, [first, second], 0)
         wanted["spec"]["predictors"][0]["traffic"] = 100
         wanted["spec"]["predictors"][1] |= {"shadow": True, "traffic": 100}
         return [wanted]
-    name = f"{project.name}{_CHALLENGER}"
-    options = live_test_arguments(project, placement.store, challenger.began, challenger.test, f"http://{name}:{HTTP}")
-    _arguments(first).extend(options)
+    first, second = render_tested(project, stable, challenger, placement)
+    return [
+        compose(project, placement.namespace, [first, second], 1),
+        render_challenger_service(project.name, placement.namespace, challenger.model.key),
+    ]
+
+
+def render_tested(
+    project: Project, stable: ModelVersion, challenger: Challenger, placement: Placement
+) -> tuple[Object, Object]:
+    """Render the predictors of a live test: the servers of the stable version have the options of the test, those of the other take no labels."""
+    first, second = render_stable(project, stable, placement), render_canary(project, challenger.model, placement, 1)
+    url = f"http://{challenger_service(project.name)}:{HTTP}"
+    _arguments(first).extend(live_test_arguments(project, placement.store, challenger.began, challenger.test, url))
     own = [*server_arguments(_MODEL, project.name, challenger.model.version, project.serve, challenger.model.sha256)]
     if (
         challenger.began.mode == "ab"
     ):  # what it answers is returned; a shadow's answers are in the lines of the test only
         own += log_arguments(project, placement.store, labels=False)
     _arguments(second)[:] = own
-    return [
-        compose(project, placement.namespace, [first, second], 1),
-        _challenger_service(project, name, challenger, placement),
-    ]
+    return first, second
 
 
 def _arguments(predictor: Object) -> list[str]:
@@ -117,11 +128,23 @@ def _arguments(predictor: Object) -> list[str]:
     return arguments
 
 
-def _challenger_service(project: Project, name: str, challenger: Challenger, placement: Placement) -> Object:
-    metadata: Object = {"name": name, "labels": {PROJECT_LABEL: project.name}}
-    if placement.namespace:
-        metadata["namespace"] = placement.namespace
-    selector = {PROJECT_LABEL: project.name, PREDICTOR_LABEL: challenger.model.key}
+def challenger_service(project: str) -> str:
+    """Return the name of the Service by which the stable version's servers reach a version under test."""
+    return f"{project}{_CHALLENGER}"
+
+
+def render_challenger_service(project: str, namespace: str, predictor: str = "") -> Object:
+    """Render that Service.
+
+    Args:
+        project: Name of the project.
+        namespace: Namespace of the pods; empty: the namespace that it is applied to.
+        predictor: The predictor of the version under test.
+    """
+    metadata: Object = {"name": challenger_service(project), "labels": {PROJECT_LABEL: project}}
+    if namespace:
+        metadata["namespace"] = namespace
+    selector = {PROJECT_LABEL: project, PREDICTOR_LABEL: predictor}
     ports = [{"name": "http", "port": HTTP, "targetPort": HTTP}]
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": selector, "ports": ports}}
 

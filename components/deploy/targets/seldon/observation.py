@@ -7,13 +7,13 @@ was acted on, when all its pods are new and available, and when it runs what was
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from components._cluster.kubernetes_client import Cluster, Object
 from components._core.project.quantities import count_of
-from components.deploy.server_command import DIGEST
+from components.deploy.server_command import DIGEST, TEST_NAME
 from components.deploy.server_command import VERSION as VERSION_OPTION
 from components.deploy.targets.contract import ModelVersion, Observation, Server
 from components.deploy.targets.seldon.manifest import PREDICTOR_LABEL, PROJECT_LABEL
@@ -71,8 +71,20 @@ def to_observation(seen: SeldonState) -> Observation:
         servers={key: tuple(_to_server(pod) for pod in ready_pods(seen, key)) for key in seen.pods},
         replicas={key: int(spec["replicas"]) for key, spec in specs.items() if "replicas" in spec},
         restarts={key: count_restarts(seen, key) for key in seen.pods},
+        routed=selected_by(seen.service),
+        live_test=next(filter(None, map(_live_test_of, seen.predictors)), ""),
         native=seen,
     )
+
+
+def selected_by(service: Object | None) -> str:
+    """Return the predictor that a Service selects; empty: there is no Service, or it selects all."""
+    return str(((service or {}).get("spec", {}).get("selector") or {}).get(PREDICTOR_LABEL, ""))
+
+
+def _live_test_of(predictor: Object) -> str:
+    containers = (predictor.get("componentSpecs") or [{}])[0].get("spec", {}).get("containers") or [{}]
+    return _argument(containers[0].get("args", []), TEST_NAME)
 
 
 def _to_server(pod: Object) -> Server:
@@ -120,6 +132,24 @@ def find_lag(seen: SeldonState, wanted: Object) -> list[str]:
     names = {predictor["name"] for predictor in wanted["spec"]["predictors"]}
     lag += [f"{name}: not applied any more, but still there" for name in sorted(seen.deployments.keys() - names)]
     return lag
+
+
+def without_earlier_pods(seen: SeldonState, wanted: Object) -> SeldonState:
+    """Leave out pods of what was applied before: a version that serves on with other options does not fail by those that are being replaced."""
+    applied = {
+        predictor["name"]: _arguments_of(predictor["componentSpecs"][0]) for predictor in wanted["spec"]["predictors"]
+    }
+    pods = {
+        key: [pod for pod in found if key not in applied or applied[key] <= _arguments_of(pod)]
+        for key, found in seen.pods.items()
+    }
+    return replace(seen, pods=pods)
+
+
+def _arguments_of(holder: Object) -> set[tuple[str, tuple[str, ...]]]:
+    """Return name and arguments of each container that has some, of a pod or a predictor's component."""
+    containers = holder.get("spec", {}).get("containers", [])
+    return {(one["name"], tuple(one["args"])) for one in containers if one.get("args")}
 
 
 def ready_pods(seen: SeldonState, predictor: str) -> list[Object]:

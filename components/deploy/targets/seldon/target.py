@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from components._cluster.kubernetes_client import MANAGER, Cluster, Object
 from components._core.errors import ConfigError, UnavailableError
 from components._core.project.project_file import Project
 from components._core.settings import Settings
+from components._core.store.live_tests import LiveTest
 from components.deploy.targets.contract import (
     GoneError,
     ModelVersion,
@@ -24,15 +26,25 @@ from components.deploy.targets.contract import (
 )
 from components.deploy.targets.placement import Placement, check_log, name_of_image
 from components.deploy.targets.seldon.diagnosis import Diagnosis, PredictorFailure, diagnose, find_failures
-from components.deploy.targets.seldon.manifest import APPLIED, compose, render_canary, render_stable
+from components.deploy.targets.seldon.manifest import (
+    APPLIED,
+    Challenger,
+    compose,
+    render_canary,
+    render_challenger_service,
+    render_stable,
+    render_tested,
+)
 from components.deploy.targets.seldon.observation import (
     SeldonState,
     find_edits,
     find_lag,
     look,
     ready_pods,
+    selected_by,
     to_observation,
     version_of,
+    without_earlier_pods,
 )
 from components.deploy.targets.seldon.pods import PodClient
 from components.deploy.targets.seldon.preflight import check_deployment
@@ -43,6 +55,7 @@ _SWEEP_SECONDS = 15.0
 """Seconds after which Deployments that the operator left behind are removed."""
 
 _Key = tuple[str, str, str]
+_Read = TypeVar("_Read")
 
 
 class SeldonTarget(RolloutTarget):
@@ -114,6 +127,18 @@ class SeldonTarget(RolloutTarget):
             return _to_servers(model, render_stable(self._project, model, self._placement))
         return _to_servers(model, render_canary(self._project, model, self._placement, replicas))
 
+    def describe_live_test(
+        self, stable: ModelVersion, challenger: ModelVersion, test: LiveTest
+    ) -> tuple[Servers, Servers]:
+        """Render both predictors of the test. A mesh is refused: it holds the weights. See `RolloutTarget`."""
+        if self._project.serve.mesh != "none":
+            message = f"serve.mesh: {self._project.serve.mesh} holds the weights, and would send users' requests to the version under test"
+            remedy = "set serve.mesh: none, or serve.rollout: canary; naru cluster seldon --mesh-shadow prints Seldon's own shadow"
+            raise ConfigError(message, where=self._project.name, remedy=remedy)
+        tested = Challenger(challenger, test.began, test.name)
+        first, second = render_tested(self._project, stable, tested, self._placement)
+        return _to_servers(stable, first), _to_servers(challenger, second)
+
     def resize(self, servers: Servers, replicas: int) -> Servers:
         """Render the same predictor with a fixed number of pods. See `RolloutTarget`."""
         component = {**servers.native["componentSpecs"][0], "replicas": replicas}
@@ -154,7 +179,7 @@ class SeldonTarget(RolloutTarget):
             self._check_unchanged(seen)
             if not (lag := find_lag(seen, self._applied)):
                 return to_observation(seen)
-            failures = find_failures(seen, list(watched))
+            failures = find_failures(without_earlier_pods(seen, self._applied), list(watched))
             self._raise_overdue(seen, failures, since)
             waited = self.timing.now() - started
             if waited >= _SWEEP_SECONDS:
@@ -187,6 +212,19 @@ class SeldonTarget(RolloutTarget):
         self._cluster.apply(wanted)
         self._selector = wanted["spec"]["selector"]
 
+    def connected(self) -> str:
+        """Return the predictor that the Service of the version under test selects. See `RolloutTarget`."""
+        wanted = render_challenger_service(self._project.name, self._namespace)
+        return selected_by(self._retry(lambda: self._cluster.get(wanted)))
+
+    def connect(self, key: str) -> None:
+        """Apply the Service of the version under test, which no client uses, or delete it. See `RolloutTarget`."""
+        wanted = render_challenger_service(self._project.name, self._namespace, key)
+        if key:
+            self._cluster.apply(wanted)
+        else:
+            self._cluster.delete(wanted)
+
     def restore(self, stable: Servers | None) -> None:
         """Apply the SeldonDeployment with the stable predictor only; or delete all, when the first version did not start."""
         if stable is None:
@@ -196,10 +234,14 @@ class SeldonTarget(RolloutTarget):
         self.wait([])
 
     def _see(self) -> SeldonState:
+        return self._retry(lambda: look(self._cluster, self._namespace, self._project.name))
+
+    def _retry(self, read: Callable[[], _Read]) -> _Read:
+        """Read, and retry while the API server is unavailable."""
         until = self.timing.now() + self.timing.silence
         while True:
             try:
-                return look(self._cluster, self._namespace, self._project.name)
+                return read()
             except UnavailableError:
                 if self.timing.now() > until:
                     raise

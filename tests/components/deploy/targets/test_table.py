@@ -14,6 +14,7 @@ from components._core.files import read_json
 from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.store.ledger import Deployment, append_deployment, current_champion
+from components._core.store.live_tests import LiveTest
 from components._core.store.object_store import upload
 from components._core.store.rollout_history import read_changes
 from components._core.types.artifact_files import SAMPLE
@@ -71,6 +72,7 @@ class ToyTarget(RolloutTarget):
         self.applied: dict[str, Servers] = {}
         self.clients: dict[str, ToyClient] = {}
         self.routes: list[str] = []
+        self.connection = ""
 
     def _sleep(self, seconds: float) -> None:
         self.clock += seconds
@@ -90,6 +92,17 @@ class ToyTarget(RolloutTarget):
 
     def describe(self, model: ModelVersion, replicas: int | None = None) -> Servers:
         return Servers(model.key, model, replicas or 1)
+
+    def describe_live_test(
+        self, stable: ModelVersion, challenger: ModelVersion, test: LiveTest
+    ) -> tuple[Servers, Servers]:
+        return self.describe(stable), self.describe(challenger)
+
+    def connected(self) -> str:
+        return self.connection
+
+    def connect(self, key: str) -> None:
+        self.connection = key
 
     def resize(self, servers: Servers, replicas: int) -> Servers:
         return replace(servers, replicas=replicas)
