@@ -182,7 +182,7 @@ SETTLE = register(
         environment=(*_STORE, TRACKING, SERVING, NAMESPACE),
         side_effects=True,
         cluster_access=True,
-        imports=("components.settle.settle",),
+        imports=("components.deploy.settle.settle",),
     )
 )
 PREDICT = register(

@@ -156,7 +156,7 @@ class ChallengerServer:
     def _has_ended(self) -> bool:
         """Look at the test; print what came of it when it has ended."""
         # brings MLflow and PyArrow, after the server was started
-        from components.settle.look import describe_look, look
+        from components.deploy.settle.look import describe_look, look
 
         found = look(self._project, self._settings, self._folder, datetime.now(UTC))
         if found.test is None or found.test.name != self.test.name or found.test.ended is None:

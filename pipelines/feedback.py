@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components._core.project.project_file import load_project
+from components._feedback.join_settings import find_settings
 from components._feedback.make_span import make_span
 from components.feedback.join_lines import WIDTH, describe
-from components.feedback.join_settings import find_settings
 from pipelines.local.workspace import find_workspace
 
 

@@ -13,7 +13,7 @@ from components._core.settings import Settings
 from components._core.store.live_tests import LiveTest
 from components.deploy.live_test.settle import stop_live_test
 from components.deploy.live_test.table import MODES
-from components.settle.look import describe_look, follow, look
+from components.deploy.settle.look import describe_look, follow, look
 from pipelines.cluster.server_placement import place_servers
 from pipelines.compile_target import Target
 from pipelines.local.workspace import find_workspace

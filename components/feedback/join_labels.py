@@ -13,12 +13,12 @@ from components._core.settings import Settings
 from components._core.store.ledger import current_champion
 from components._feedback.coverage import share_labelled
 from components._feedback.feedback_report import FeedbackReport
+from components._feedback.join_settings import find_settings
 from components._feedback.labels import NoLabelsError
 from components._feedback.make_span import make_span
 from components._feedback.settings import FeedbackSettings
 from components._feedback.span_store import SpanStore
 from components.feedback.join_lines import describe, describe_outcome
-from components.feedback.join_settings import find_settings
 
 
 def join_labels(project: Project, *, joined: Path, page: Path, now: datetime | None = None) -> Outcome:

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from components.settle.component import settle
+from components.deploy.settle.component import settle
 from pipelines.graphs.pipelines import SETTLING
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from components._core.project.project_file import Project
 from components._core.settings import Settings
 from components._core.store.live_tests import LiveTest, read_live_tests
+from components._feedback.join_settings import find_settings
 from components._feedback.latest_labels import read_latest_labels
 from components.deploy.live_test.end import describe_end
 from components.deploy.live_test.settle import Look, ReadLabels, look_at_live_test
@@ -17,7 +18,6 @@ from components.deploy.rollout.live_test_servers import LiveTestServers
 from components.deploy.targets.contract import RolloutTarget
 from components.deploy.targets.placement import Placement
 from components.deploy.targets.table import find_target
-from components.feedback.join_settings import find_settings
 
 _WIDTH = 12
 

@@ -20,12 +20,12 @@ from components.deploy.live_test import settle
 from components.deploy.live_test.settle import stop_live_test
 from components.deploy.promotion import Compared, promote
 from components.deploy.rollout.live_test_servers import LiveTestServers
+from components.deploy.settle.component import settle as component
 from components.deploy.targets.contract import ModelVersion, TakenOverError
-from components.settle.component import settle as component
 from pipelines.__main__ import app
 from pipelines.compile_target import Target
 from pipelines.rollback import roll_back
-from tests.components.settle.conftest import PROJECT, Served
+from tests.components.deploy.settle.conftest import PROJECT, Served
 from tests.kubernetes.servers import Answers
 from tests.kubernetes.starts import CrashLoops, Named, Ready, Sight, Start
 from tests.pipelines.approving import registered, requests_of

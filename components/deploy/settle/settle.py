@@ -18,9 +18,9 @@ from components._core.store.live_tests import LiveTest, read_live_tests
 from components._core.types.artifact_files import SETTLEMENT
 from components.deploy.live_test.settle import Look
 from components.deploy.live_test.table import MODES
+from components.deploy.settle.look import describe_look, follow, look
 from components.deploy.targets.contract import TakenOverError
 from components.deploy.targets.placement import load_placement
-from components.settle.look import describe_look, follow, look
 
 _SHOWN = 30
 

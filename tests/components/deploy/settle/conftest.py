@@ -25,11 +25,11 @@ from components.deploy.promotion import Compared
 from components.deploy.rollout.live_test_servers import LiveTestServers
 from components.deploy.rollout.roll_out import roll_out, version_of_line
 from components.deploy.rollout.state_machine import State
+from components.deploy.settle.settle import settle_project
 from components.deploy.targets.contract import RolloutTarget, Timing
 from components.deploy.targets.placement import PLACEMENTS, Placement, dump_placements, load_placement
 from components.deploy.targets.seldon.observation import version_of
 from components.deploy.targets.table import find_target
-from components.settle.settle import settle_project
 from tests.kubernetes.api_server import ApiServer, serving
 from tests.kubernetes.clock import Clock
 from tests.kubernetes.made import ROLLOUT_RULES

@@ -22,7 +22,7 @@ def settle(
     from components.stages import SETTLE
 
     with stage(SETTLE, settlement) as this:
-        from components.settle.settle import settle_project
+        from components.deploy.settle.settle import settle_project
 
         this.imported()
         this.done(settle_project(this.project(project), settlement=this.folder(settlement), page=this.file(page)))

@@ -13,7 +13,7 @@ from components._core.files import write_text
 from components._core.store.ledger import Deployment, append_deployment
 from tests.pipelines.approving import write_version
 
-IMAGES = Path(__file__).resolve().parents[3] / "images"
+IMAGES = Path(__file__).resolve().parents[4] / "images"
 PROJECT = """\
 name: tiny
 task: regression
@@ -34,9 +34,9 @@ class Absent:
 
 absent, folder = set(json.loads(sys.argv[1])), Path(sys.argv[2])
 sys.meta_path.insert(0, Absent())
-import components.settle.settle
+import components.deploy.settle.settle
 from components._core.project.project_file import load_project
-from components.settle.look import label_reader
+from components.deploy.settle.look import label_reader
 
 table = label_reader(load_project(folder), str(folder / ".naru" / "store"), folder)(datetime.now(UTC))
 print(table.num_rows)
