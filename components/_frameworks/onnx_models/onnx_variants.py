@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,15 @@ from components._core.types.artifact_files import ONNX_MODEL, SAVED_MODEL, STRUC
 from components._core.types.signature import Signature
 from components._frameworks.contract import Arrays
 from components._frameworks.onnx_models.artifact import write_artifact
-from components._frameworks.onnx_models.onnx_model import open_model, open_session, reason_of
+from components._frameworks.onnx_models.column_scales import PRODUCTS, inner_values, scale_columns
+from components._frameworks.onnx_models.onnx_model import open_model, reason_of
 
-_PRODUCTS = ("MatMul", "Gemm")
 _QUIET = 4
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
 _LEVELS = 255
 """Steps between the least and the greatest uint8."""
+_ROOM = 1.25
+"""Without it the worst of 4,000 rows was off by 0.020 to 0.052 of a probability, with it by 0.009 to 0.030, and the mean is off by 5 % more."""
 
 
 def make_variant(name: str, model: Path, folder: Path, rows: Arrays) -> None:
@@ -73,7 +75,10 @@ def vary(name: str, graph: onnx.ModelProto, feed: Callable[[], Arrays], *, allow
     elif name == "float16":
         changed = _without_advice(lambda: _halve(graph))
     else:
-        changed = _fix_ranges(_without_advice(lambda: _quantise(graph)), feed())
+        _require_products(graph, "int8")
+        rows = feed()
+        scaled = scale_columns(graph, rows)
+        changed = _fix_ranges(_without_advice(lambda: _quantise(graph)), rows, scaled)
     _tidy(changed)
     if not allow_same and [node.op_type for node in changed.graph.node] == nodes:
         raise ModelError(f"{name!r} changes nothing: the graph has the same {len(nodes)} operators afterwards")
@@ -115,7 +120,7 @@ def _halve(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 def _between_products(graph: onnx.GraphProto) -> set[str]:
     """Return the names of a graph's products and of the nodes that take from one and lead to one."""
-    products = {node.name for node in graph.node if node.op_type in _PRODUCTS}
+    products = {node.name for node in graph.node if node.op_type in PRODUCTS}
     behind, before = set(products), set(products)
     for nodes, found, given, taken in (
         (list(graph.node), behind, "input", "output"),
@@ -159,13 +164,12 @@ def _quantise(graph: onnx.ModelProto) -> onnx.ModelProto:
     """Keep the matrices of products as int8, and calculate with these."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    _require_products(graph, "int8")
     with tempfile.TemporaryDirectory(prefix="naru-quantise-") as place:
         written = Path(place) / ONNX_MODEL
         quantize_dynamic(
             graph,
             written,
-            op_types_to_quantize=list(_PRODUCTS),
+            op_types_to_quantize=list(PRODUCTS),
             weight_type=QuantType.QInt8,
             per_channel=True,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
@@ -173,34 +177,30 @@ def _quantise(graph: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.load(str(written))
 
 
-def _fix_ranges(model: onnx.ModelProto, feed: Arrays) -> onnx.ModelProto:
+def _fix_ranges(model: onnx.ModelProto, feed: Arrays, roomy: Collection[str] = ()) -> onnx.ModelProto:
     """Scale what goes into a product by its range over training rows.
 
     The tool scales it by its range over the rows of each call: a row's answer would depend on the other rows of the request (by up to
     0.09 of a probability, measured).
+
+    Args:
+        model: The graph; it is changed.
+        feed: Training rows as the graph takes them, by the names of its inputs.
+        roomy: Tensors of whose columns each reaches the end of the range, so that new rows are beyond it more often than with one large column.
     """
     scaled = [node for node in model.graph.node if node.op_type == "DynamicQuantizeLinear"]
-    values = _values_of(model, [node.input[0] for node in scaled], feed)
+    values = inner_values(model, [node.input[0] for node in scaled], feed)
     for node in scaled:
         taken, (quantised, scale, zero) = node.input[0], node.output
         finite = values[taken][np.isfinite(values[taken])]
         low, high = min(float(finite.min(initial=0.0)), 0.0), max(float(finite.max(initial=0.0)), 0.0)
+        if taken in roomy:
+            low, high = low * _ROOM, high * _ROOM
         step = (high - low) / _LEVELS or 1.0
         model.graph.initializer.append(numpy_helper.from_array(np.array(step, np.float32), scale))
         model.graph.initializer.append(numpy_helper.from_array(np.array(round(-low / step), np.uint8), zero))
         node.CopyFrom(onnx.helper.make_node("QuantizeLinear", [taken, scale, zero], [quantised]))
     return model
-
-
-def _values_of(model: onnx.ModelProto, names: list[str], feed: Arrays) -> Arrays:
-    """Calculate tensors inside of a graph."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    inner = sorted({*names} - feed.keys())
-    del probe.graph.output[:]
-    probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in inner)
-    found = open_session(probe.SerializeToString()).run(inner, feed) if inner else []
-    return {**feed, **dict(zip(inner, found, strict=True))}
 
 
 def _require_products(graph: onnx.ModelProto, name: str) -> None:
@@ -211,7 +211,7 @@ def _require_products(graph: onnx.ModelProto, name: str) -> None:
     """
     constants = {each.name for each in graph.graph.initializer if len(each.dims) == 2}
     constants |= {node.output[0] for node in graph.graph.node if node.op_type == "Constant"}
-    if not any(node.op_type in _PRODUCTS and constants.intersection(node.input) for node in graph.graph.node):
+    if not any(node.op_type in PRODUCTS and constants.intersection(node.input) for node in graph.graph.node):
         kinds = ", ".join(sorted({node.op_type for node in graph.graph.node if node.domain == "ai.onnx.ml"})[:3])
         of = f" (it calculates by {kinds})" if kinds else ""
         raise ModelError(f"{name!r} needs a product with a constant matrix, and the model has none{of}")

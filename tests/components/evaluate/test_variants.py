@@ -167,7 +167,7 @@ def test_a_variant_that_crashes_while_it_is_made_is_a_row_and_not_the_end(
 def test_a_variant_whose_answers_depend_on_other_rows_is_refused(
     choose: Choose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_variants, "_fix_ranges", lambda model, feed: model)
+    monkeypatch.setattr(onnx_variants, "_fix_ranges", lambda model, *_: model)
     refused = entry(choose({**LENIENT, "variants": ["int8"]}), "int8")
     assert refused.status == "refused" and "depends on the other rows of a request" in refused.reason
 
