@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 
 from components._core.errors import ConfigError
 from components._core.extras import build_command
+from components._core.project.config_types import AUTO
 from components._core.project.project_file import Project
-from components._core.project.tune_config import AUTO, Space
+from components._core.project.tune_config import Space
 from components._core.suggestions import suggest
 from components._core.types.default_framework import AUTO_FRAMEWORK
 from components._core.types.tasks import TASKS

@@ -29,6 +29,20 @@ Hyperparameter = (
 )  # strict: a whole number survives a round trip as a whole number
 
 
+AUTO = "auto"
+
+
+def check_names(value: Any, allowed: str, twice: str = "{!r} is named twice") -> Any:
+    """Refuse what is neither `auto` nor a list of different names, in one sentence for both forms."""
+    if value == AUTO:
+        return value
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"found {repr(value)[:80]}; must be auto, or {allowed}")
+    if repeated := next((name for name in value if value.count(name) > 1), ""):
+        raise ValueError(twice.format(repeated[:80]))
+    return value
+
+
 class Section(BaseModel):
     """A mapping that rejects unknown fields.
 

@@ -6,22 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from components._core.project.config_types import Real, Section
+from components._core.project.config_types import AUTO, Real, Section, check_names
 
-OFF, AUTO = "off", "auto"
+OFF = "off"
 _FORMS = "must be off, auto, a list of variants as in [int8], or a section with `variants` and bounds"
-_LIST = "must be auto, or a list of variants as in [folded, int8]"
 
 
 def _check_variants(value: Any) -> Any:
-    """Refuse what is neither `auto` nor a list of different names; which names there are depends on the framework."""
-    if value == AUTO:
-        return value
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"found {repr(value)[:80]}; {_LIST}")
-    if repeated := next((name for name in value if value.count(name) > 1), ""):
-        raise ValueError(f"names {repeated[:80]!r} twice; remove one")
-    return value
+    return check_names(value, "a list of variants as in [folded, int8]", "names {!r} twice; remove one")
 
 
 class Optimize(Section):

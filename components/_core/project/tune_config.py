@@ -6,11 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, field_validator, model_validator
 
-from components._core.project.config_types import Hyperparameter, Real, Section
+from components._core.project.config_types import AUTO, Hyperparameter, Real, Section, check_names
 from components._core.types.default_framework import AUTO_FRAMEWORK
-
-AUTO = "auto"
-"""The word in `tune.models` for every kind that is installed."""
 
 
 def search_all_kinds(raw: Any) -> Any:
@@ -49,14 +46,7 @@ class Space(Section):
 
 
 def _check_models(value: Any) -> Any:
-    """Refuse what is neither `auto` nor a list of different names, in one sentence for both forms."""
-    if value is None or value == AUTO:
-        return value
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"found {repr(value)[:80]}; must be auto, or kinds of model as in [linear, boosted]")
-    if repeated := [name for name in value if value.count(name) > 1]:
-        raise ValueError(f"{repeated[0]!r} is named twice")
-    return value
+    return None if value is None else check_names(value, "kinds of model as in [linear, boosted]")
 
 
 def _switch(value: Any) -> Any:
