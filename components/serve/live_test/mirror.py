@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from sys import getsizeof
+from typing import Any
 
 import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,6 +29,7 @@ QUEUE_ROWS = 20_000
 """Rows of the copies that may wait."""
 QUEUE_BYTES = 64 << 20
 """Bytes of the copies that may wait: a text may have a mebibyte."""
+_TEXTS, _NUMBER_BYTES = (str, bytes), 32
 _LOST_SECONDS = 5.0
 _CLOSING_SECONDS = 3.0
 
@@ -165,9 +166,18 @@ class Mirror(LiveTest):
 
 
 def _bytes_of(answered: AnsweredRequest) -> int:
-    """Return the approximate memory of a request."""
-    columns = answered.inputs.values()
-    return sum(each.nbytes if isinstance(each, np.ndarray) else sum(map(getsizeof, each)) for each in columns)
+    """Return the approximate memory of a request, 25 ns for each text: this runs on the event loop."""
+    return sum(map(_bytes_of_column, answered.inputs.values()))
+
+
+def _bytes_of_column(values: Any) -> int:
+    if isinstance(values, np.ndarray):
+        return values.nbytes
+    kinds = {*map(type, values)}
+    if kinds == {str}:
+        return sum(map(str.__sizeof__, values))
+    texts = sum(each.__sizeof__() for each in values if isinstance(each, _TEXTS)) if kinds.intersection(_TEXTS) else 0
+    return texts + _NUMBER_BYTES * len(values)
 
 
 def _largest_difference(champion: Outputs, challenger: Outputs) -> float:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import getsizeof
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from components._core.request_log.live_test_lines import read_live_lines
 from components.serve.label_log import LabelLog
 from components.serve.live_test.challenger_client import ChallengerError
 from components.serve.live_test.contract import LiveTestSettings
-from components.serve.live_test.mirror import QUEUE_BYTES, QUEUE_REQUESTS, Mirror
+from components.serve.live_test.mirror import QUEUE_BYTES, QUEUE_REQUESTS, Mirror, _bytes_of
 from components.serve.request_log import AnsweredRequest, LogSettings
 
 SETTINGS = LiveTestSettings("000001-a", "3", "4", 1.0)
@@ -106,6 +107,25 @@ def test_long_texts_fill_the_queue_by_their_bytes(tmp_path: Path) -> None:
     challenger.may.set()
     settle(mirror, challenger, 3)
     assert read_live_lines(str(tmp_path), datetime.now(UTC)).lost["full"] >= 4
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", "bc" * 500, "ü", "한글"] * 300,
+        ["a", None, "bc" * 500] * 300,
+        [b"a", b"bc" * 500] * 300,
+        [1, 2.5, None] * 300,
+        ["a", 7, b"b"] * 300,
+        np.arange(900.0),
+        [],
+    ],
+)
+def test_the_memory_of_a_copy_is_estimated_from_its_values(values: Any) -> None:
+    """Not below what Python says of each value, and above it by the room for a number at most."""
+    request = AnsweredRequest("a", 0.0, 0.0, len(values), {"x": values}, {})
+    exact = values.nbytes if isinstance(values, np.ndarray) else sum(map(getsizeof, values))
+    assert exact <= _bytes_of(request) <= exact + 32 * len(values)
 
 
 def test_under_load_nothing_is_copied_at_all(tmp_path: Path) -> None:
