@@ -33,6 +33,7 @@ _MOST_TIMEOUTS, _HANG_PAUSE_SECONDS = 3, 10.0
 """After so many waits in a row that were in vain only one request in this time tries again: each holds a slot of the champion's server."""
 _MOST_BYTES = 64 << 20
 _FAILURES = (OSError, http.client.HTTPException)
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class ChallengerError(Exception):
@@ -113,7 +114,7 @@ class ChallengerClient:
         try:
             outputs = self._read_seldon(json.loads(body)) if self._is_seldon else self._read_v2(_loads(body))
             return self._check_outputs(outputs, rows)
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except _UNREADABLE:
             raise ChallengerError("unreadable") from None
 
     def _check_reachable(self) -> None:
@@ -142,7 +143,7 @@ class ChallengerClient:
             # MLServer answers with no inputs while it loads the model
             if status == 200 and (inputs := json.loads(body)["inputs"]):
                 return frozenset(str(each["name"]) for each in inputs)
-        except (ValueError, LookupError, TypeError):
+        except _UNREADABLE:
             pass
         self._down_until = time.monotonic() + _PAUSE_SECONDS  # it starts, or serves another model
         raise ChallengerError(UNREACHABLE)

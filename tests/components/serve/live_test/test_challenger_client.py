@@ -199,6 +199,17 @@ def test_every_failure_has_a_code(answer: tuple[int, Any], code: str) -> None:
         assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, json.dumps({**SELDON, "jsonData": {"probability": [0.25, 10**400]}}).encode()]
+)
+def test_an_answer_that_pythons_reader_gives_up_on_is_unreadable(body: bytes) -> None:
+    """Any other error would end the thread that sends copies, and reach a client in an A/B test."""
+    with running() as stub:
+        stub.answer = (200, body)
+        with pytest.raises(ChallengerError, match="unreadable"):
+            client(stub.port, "seldon").ask("r1", COLUMNS)
+
+
 def test_a_server_that_dies_of_a_request_is_not_sent_it_again_and_has_not_merely_been_away() -> None:
     with running() as stub:
         asking = client(stub.port)
