@@ -42,6 +42,7 @@ def test_products_are_calculated_otherwise_and_the_answers_stay_near(
 ) -> None:
     make_variant(name, network, tmp_path, rows)
     assert operator in operators(tmp_path)
+    onnx.checker.check_model(str(tmp_path / ONNX_MODEL), full_check=True)
     original, variant = load_model(network), load_model(tmp_path)
     assert variant.signature == original.signature
     difference = np.abs(variant.predict(rows)["probability"] - original.predict(rows)["probability"])
