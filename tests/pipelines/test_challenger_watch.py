@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import pipelines.live_test
+import components.deploy.settle.look
 from components._core.files import write_text
 from components._core.project.project_file import load_project
 from components._core.settings import Settings
@@ -47,7 +47,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
         def given(project: object, settings: object, folder: Path, now: datetime) -> Look:
             return look()
 
-        monkeypatch.setattr(pipelines.live_test, "look", given)
+        monkeypatch.setattr(components.deploy.settle.look, "look", given)
         write_text(tmp_path / "project.yaml", SHADOW)
         command = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
         settings = Settings(str(tmp_path / "store"), "")

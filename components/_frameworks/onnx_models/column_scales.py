@@ -16,6 +16,9 @@ _APART = 10.0
 """How many times as large the largest column must be as the smallest one: below it a column loses three bits of eight at most, and a
 multiplication for each call buys little."""
 
+_ZERO = 1e-30
+"""What is below it, whose inverse float32 may not hold, counts as zero."""
+
 
 def scale_columns(model: onnx.ModelProto, feed: Arrays) -> frozenset[str]:
     """Divide the columns of a row by their largest values over training rows, and multiply the weights of the products that take them by the same.
@@ -35,7 +38,12 @@ def scale_columns(model: onnx.ModelProto, feed: Arrays) -> frozenset[str]:
     taking: dict[str, list[onnx.NodeProto]] = {}
     for node in _first_products(graph):
         weight = weights.get(node.input[1])
-        if weight is not None and len(weight.dims) == 2 and weight.data_type == onnx.TensorProto.FLOAT:
+        if (
+            node.input[0] not in weights
+            and weight is not None
+            and len(weight.dims) == 2
+            and weight.data_type == onnx.TensorProto.FLOAT
+        ):
             taking.setdefault(node.input[0], []).append(node)
     values = inner_values(model, list(taking), feed)
     names = Names(_names_of(graph))
@@ -85,14 +93,14 @@ def _first_products(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 
 def _find_scales(values: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """Return the largest absolute value of each column, shape [columns]; None where they are not apart. A column of zeros has the scale 1."""
+    """Return the largest absolute value of each column, shape [columns]; None where they are not apart. A column of zeros has the scale 1, too."""
     if values.ndim != 2 or not len(values):
         return None
     largest = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=0)
-    present = largest[largest > 0]
+    present = largest[largest > _ZERO]
     if not len(present) or present.max() <= _APART * present.min():
         return None
-    return np.where(largest > 0, largest, 1.0).astype(np.float32)
+    return np.where(largest > _ZERO, largest, 1.0).astype(np.float32)
 
 
 def _scale(

@@ -24,6 +24,7 @@ from components._frameworks.contract import Arrays
 from components._frameworks.onnx_models.artifact import write_artifact
 from components._frameworks.onnx_models.column_scales import PRODUCTS, inner_values, scale_columns
 from components._frameworks.onnx_models.onnx_model import open_model, reason_of
+from components._frameworks.onnx_models.onnx_names import names_taken
 
 _QUIET = 4
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
@@ -223,6 +224,7 @@ def _tidy(model: onnx.ModelProto) -> None:
     Raises:
         ModelError: When a node is of a runtime and not of ONNX: such a graph is not served.
     """
+    _sort(model.graph)
     foreign = sorted({node.op_type for node in _nodes(model.graph) if node.domain not in _STANDARD})
     if foreign:
         raise ModelError(f"the tool made operators that are not of ONNX itself: {', '.join(foreign[:3])}")
@@ -236,6 +238,24 @@ def _tidy(model: onnx.ModelProto) -> None:
         node.name = f"n{number}"
         del node.metadata_props[:]
     model.producer_name, model.producer_version, model.doc_string = "naru", "", ""
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Put each node behind those that it takes from, as ONNX wants it; the tool of float16 adds its casts at the end.
+
+    Raises:
+        ModelError: When there is no such order.
+    """
+    missing = {output for node in graph.node for output in node.output} - {""}
+    waiting, ordered = [(node, names_taken(node) & missing) for node in graph.node], list[onnx.NodeProto]()
+    while waiting:
+        place = next((place for place, (_, taken) in enumerate(waiting) if missing.isdisjoint(taken)), None)
+        if place is None:
+            raise ModelError("the tool made a graph whose nodes take from one another")
+        ordered.append(waiting.pop(place)[0])
+        missing.difference_update(ordered[-1].output)
+    del graph.node[:]
+    graph.node.extend(ordered)
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -13,6 +13,8 @@ from components._core.project.stage_config import APART, EVERYTHING, restrict
 from components.stages import STAGES
 
 COMPONENTS = Path(__file__).parents[4] / "components"
+SHARED = ("run_record.py", "model_rules.py", "variant_rules.py", "join_settings.py")
+"""Modules below the stages that read sections, for stages that are given these."""
 THROUGH = {"primary_metric": "gates.model.metric"}
 """Methods of the project that read a section, and the place that each reads."""
 
@@ -23,8 +25,26 @@ def reads(folder: Path) -> list[tuple[str, str]]:
     return [*_reads(folder)]
 
 
+def folder_of(stage: str) -> Path:
+    """The folder of a stage: that of its component."""
+    (found,) = (path.parent for path in COMPONENTS.rglob("component.py") if path.parent.name == stage)
+    return found
+
+
+def taken_by(stage: str) -> set[str]:
+    """Every place that a stage takes from the project, itself or by a module of `SHARED` that it names."""
+    texts = [path.read_text() for path in folder_of(stage).rglob("*.py")]
+    shared = [
+        path
+        for path in COMPONENTS.rglob("*.py")
+        if path.name in SHARED and any(f".{path.stem} import" in text for text in texts)
+    ]
+    return {place for place, _ in (*reads(folder_of(stage)), *(each for path in shared for each in reads(path)))}
+
+
 def _reads(folder: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted(folder.rglob("*.py")):
+    """Read the files of a folder, or one file."""
+    for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
         text = path.read_text()
         if not any(name in text for name in ("project", *THROUGH)):
             continue
@@ -74,34 +94,34 @@ def mentions_of_project(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_reads_only_the_sections_in_its_row(stage: str) -> None:
-    beyond = {f"{place} ({where})" for place, where in reads(COMPONENTS / stage) if not is_given(place, stage)}
+    beyond = {f"{place} ({where})" for place, where in reads(folder_of(stage)) if not is_given(place, stage)}
     assert not beyond, f"{stage} reads what components/stages.py does not give it: {sorted(beyond)}"
 
 
 @pytest.mark.parametrize("stage", [name for name, stage in STAGES.items() if not {*EVERYTHING} <= {*stage.reads}])
 def test_a_stage_is_given_only_what_it_reads(stage: str) -> None:
-    taken = {place for place, _ in reads(COMPONENTS / stage)}
+    taken = taken_by(stage)
     assert [row for row in STAGES[stage].reads if not any(f"{place}.".startswith(f"{row}.") for place in taken)] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_project_is_called_so_everywhere_or_it_would_not_be_seen_here(stage: str) -> None:
-    assert mentions_of_project(COMPONENTS / stage) <= {"project"}
+    assert mentions_of_project(folder_of(stage)) <= {"project"}
 
 
 def test_shared_code_reads_no_section_of_a_project() -> None:
-    """But for what is used only where a section is given: the run's record, the rules of kinds of model and of variants.
+    """But for what is used only where a section is given: the run's record, the rules of kinds of model and of variants, the settings of the join.
 
     The record holds the whole project. The rules of variants are held against a project before anything runs. Those of kinds
     are so too, and by the stage that has `tune`.
     """
-    exempt = ("run_record.py:", "model_rules.py:", "variant_rules.py:")
     found = {(place, where) for shared in COMPONENTS.glob("_[a-z]*") for place, where in reads(shared)}
-    assert not {f"{place} ({where})" for place, where in found if not where.startswith(exempt)}
+    assert not {f"{place} ({where})" for place, where in found if not where.startswith(SHARED)}
     users = {
         file.relative_to(COMPONENTS).parts[0] for file in COMPONENTS.rglob("*.py") if "model_rules" in file.read_text()
     }
     assert users == {"_frameworks", "tune"} and "tune" in STAGES["tune"].reads
+    assert "feedback" in STAGES["feedback"].reads and "feedback" in STAGES["settle"].reads
     makers = {
         file.relative_to(COMPONENTS).parts[0]
         for file in COMPONENTS.rglob("*.py")
