@@ -32,8 +32,13 @@ def import_torch() -> bool:
 
 
 def link_torch(folder: Path) -> str:
-    """Make a folder with a link to PyTorch alone, for the path of another process; returns it. Needs what `import_torch` finds."""
-    folder.mkdir()
+    """Return a folder for the path of another process, by which it finds the same PyTorch. Needs what `import_torch` finds.
+
+    Of Debian's packages it has a link to PyTorch alone; one that was installed has what it needs beside it.
+    """
     package = Path(str(sys.modules["torch"].__file__)).parent
+    if package.parent != _DEBIAN:
+        return str(package.parent)
+    folder.mkdir()
     (folder / package.name).symlink_to(package, target_is_directory=True)
     return str(folder)

@@ -123,7 +123,11 @@ def test_a_stage_that_was_killed_goes_on_and_ends_in_the_same_bytes(
     data = {"source": "penguins.csv", "exclude": ["island", "sex"]}
     penguins = make_penguins(tmp_path, model=KILLED, framework="torch", train=SETTINGS, data=data)
     command = [sys.executable, "-c", TRAIN, str(tmp_path), penguins.project.to_json()]
-    world = {**os.environ, "KILL_AT_CALL": "100", "PYTHONPATH": str(ROOT)}  # in the fifth of eight epochs
+    world = {
+        **os.environ,
+        "KILL_AT_CALL": "100",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+    }  # in the fifth of eight epochs
     done = subprocess.run(command, env=world, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert len(list((tmp_path / "store").rglob("*.npz"))) == 1
