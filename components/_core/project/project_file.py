@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from components._core.errors import ConfigError
 from components._core.project.code_config import Code
@@ -24,6 +24,7 @@ from components._core.project.live_test_config import check_live_test
 from components._core.project.model_config import ImportedModel
 from components._core.project.monitor_config import Monitor
 from components._core.project.serving_config import Serve
+from components._core.project.stage_config import FEEDBACK
 from components._core.project.task_config import check_label, check_task, list_tasks
 from components._core.project.train_config import Train
 from components._core.project.transform_config import Transform
@@ -213,7 +214,9 @@ class Project(Section):
         return self
 
     @model_validator(mode="after")
-    def _live_test_fits_the_project(self) -> Project:
+    def _live_test_fits_the_project(self, info: ValidationInfo) -> Project:
+        if FEEDBACK in (info.context or {}).get("absent", ()):
+            return self  # the rule was held where the section was there
         serve, no_features = self.serve, {self.label, *self.data.exclude}
         masked = serve.request_log.mask if serve.request_log else None
         check_live_test(
@@ -260,18 +263,21 @@ def load_project(path: Path, overrides: dict[str, Any] | None = None) -> Project
     return parse_project(raw, str(file), set(overrides or ()))
 
 
-def parse_project(raw: Any, where: str = PROJECT_FILE, given: Collection[str] = ()) -> Project:
+def parse_project(
+    raw: Any, where: str = PROJECT_FILE, given: Collection[str] = (), absent: Collection[str] = ()
+) -> Project:
     """Validate a project that was already read from YAML or JSON; errors as in `load_project`.
 
     Args:
         raw: The parsed YAML or JSON.
         where: Name of the source, for messages.
         given: The paths whose values come from the command line, for messages.
+        absent: Sections that were taken out of a valid project: that they are not there is no mistake.
     """
     if isinstance(raw, dict):
         check_values(raw, where, given)
     try:
-        return Project.model_validate(raw)
+        return Project.model_validate(raw, context={"absent": absent})
     except ValidationError as error:
         lines = format_errors(error.errors(), Project, set(given))
         raise ConfigError(

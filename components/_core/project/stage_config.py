@@ -12,7 +12,8 @@ from typing import Any
 
 EVERYTHING = ("data", "transform", "model", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
-APART = ("feedback", "monitor")
+FEEDBACK = "feedback"
+APART = (FEEDBACK, "monitor")
 """Sections that only a stage which names them sees: no training run depends on them."""
 _ONLY_BY_NAME = (("data", "checks"),)
 """Parts that a stage which reads their section does not see unless its spec names them, or every section: a change of what is
@@ -35,6 +36,12 @@ def restrict(raw: dict[str, Any], reads: Sequence[str]) -> dict[str, Any]:
     exclude = raw.get("data", {}).get("exclude", [])
     kept["data"] = {"source": "examples", "exclude": exclude, **kept.get("data", {})}
     return kept
+
+
+def absent_sections(reads: Sequence[str]) -> list[str]:
+    """Return the sections of which `restrict` keeps nothing."""
+    kept = {path.partition(".")[0] for path in reads}
+    return [name for name in (*EVERYTHING, *APART) if name not in kept]
 
 
 def _copy(given: dict[str, Any], kept: dict[str, Any], parts: list[str]) -> None:

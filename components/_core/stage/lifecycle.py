@@ -37,7 +37,7 @@ from components._core.credentials import mask_credentials
 from components._core.errors import NaruError
 from components._core.files import write_bytes, write_json
 from components._core.project.project_file import Project, parse_project
-from components._core.project.stage_config import restrict
+from components._core.project.stage_config import absent_sections, restrict
 from components._core.stage.bundle import copy_bundles
 from components._core.stage.lost_artifacts import explain_lost
 from components._core.stage.stage_end import EARLIER, ERROR_FILE, StageEnd, failed, list_records
@@ -96,7 +96,8 @@ class Stage:
                 for parent in parents:
                     section = section.setdefault(parent, {})
                 section[last] = value
-        return parse_project(restrict(raw, self.spec.reads), "the run's parameters")
+        reads = self.spec.reads
+        return parse_project(restrict(raw, reads), "the run's parameters", absent=absent_sections(reads))
 
     def folder(self, artifact: Artifact) -> Path:
         """Create an empty folder that becomes the artifact when the stage succeeds."""

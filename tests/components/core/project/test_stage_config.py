@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from components._core.errors import ConfigError
 from components._core.project.project_file import parse_project
-from components._core.project.stage_config import APART, EVERYTHING, restrict
+from components._core.project.stage_config import APART, EVERYTHING, absent_sections, restrict
 from components.stages import STAGES
 
 COMPONENTS = Path(__file__).parents[4] / "components"
@@ -138,3 +139,35 @@ def test_a_key_that_is_not_set_leaves_a_stage_the_configuration_that_it_had() ->
     named = json.loads(parse_project({**raw, "serve": {"threshold": "f1"}}).to_json())
     assert restrict(named, STAGES["evaluate"].reads) == {**kept, "serve": {"threshold": "f1"}}
     assert restrict(named, STAGES["train"].reads) == restrict(given, STAGES["train"].reads)
+
+
+WHOLE = {
+    "name": "p",
+    "task": "binary_classification",
+    "label": "y",
+    "data": {"source": "t.csv"},
+    "feedback": {"labels": {"source": "l.csv", "id": "id", "label": "y", "time": "t"}},
+}
+LIVE_TESTS = {
+    "ab": {"request_log": {}, "rollout": "ab", "ab": {"effect": 0.1, "key": "carrier"}},
+    "shadow": {"request_log": {}, "rollout": "shadow", "shadow": {"labels": 50}},
+    "canary": {"request_log": {}},
+}
+
+
+@pytest.mark.parametrize("rollout", LIVE_TESTS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_takes_its_part_of_every_valid_project(stage: str, rollout: str) -> None:
+    """A rule over two sections holds for the project; a stage that is given one of them would refuse it."""
+    given = json.loads(parse_project({**WHOLE, "serve": LIVE_TESTS[rollout]}).to_json())
+    reads = STAGES[stage].reads
+    part = parse_project(restrict(given, reads), absent=absent_sections(reads))
+    assert part.serve.rollout == (rollout if "serve" in reads else "canary")
+
+
+def test_a_stage_that_is_given_both_sections_holds_the_rule() -> None:
+    given = json.loads(parse_project({**WHOLE, "serve": LIVE_TESTS["ab"]}).to_json())
+    del given["feedback"]
+    reads = STAGES["deploy"].reads
+    with pytest.raises(ConfigError, match="ab is judged by labels, and there is no section feedback"):
+        parse_project(restrict(given, reads), absent=absent_sections(reads))
