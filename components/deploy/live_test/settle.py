@@ -132,8 +132,8 @@ def _bring_in(project: Project, settings: Settings, test: LiveTest, judgement: J
     remedy = "run again (naru run): that compares with the new champion and reuses the training"
     compared = Compared(test.champion, f"the {title} test began", remedy)
     registered = asdict(deployment)
-    began = test.began.approve  # a trigger may want one of its runs where the project does not
-    approval = project.serve.approve or (Approval.model_validate(began) if began else None)
+    began = test.began.approve  # a trigger may want another one of its runs than the project does
+    approval = Approval.model_validate(began) if began else project.serve.approve
     if approval is not None:
         change = Change(project, settings, registered, why, compared)
         request = request_approval(change, approval, Outcome("ok", judgement.reason, tuple(judgement.checks)))
