@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from components._core.checks import Check, Outcome, judge
 from components._core.credentials import mask_credentials
-from components._core.errors import NaruError, first_line
+from components._core.errors import NaruError, UnavailableError, first_line
 from components._core.examples.samples import Sample
 from components._core.project.durations import to_timedelta
 from components._core.project.live_test_config import AbTest, ShadowTest, metric_of
@@ -120,6 +120,8 @@ def _serve(change: Change, servers: LiveTestServers, test: LiveTest) -> Outcome 
     except TakenOverError as error:
         message = f"a look at the live test goes on with its servers: {error.message}"
         servers.checks.append(Check("servers", "warn", reason=message))
+    except UnavailableError:
+        raise  # it says nothing of the version: the test goes on, and the next look or the same run again goes on with its servers
     except NaruError as error:
         reason = f"version {test.began.version} could not be served beside the champion: {first_line(error)}"
         stop_open(change.project.name, change.settings.store, reason)
