@@ -170,6 +170,12 @@ def test_the_same_run_again_and_looks_change_nothing(served: Served) -> None:
     assert len(served.server.applied()) == before and len(served.tests) == 1
 
 
+def test_a_project_whose_looks_are_switched_off_is_told_who_judges(served: Served) -> None:
+    set_project(served.folder, PROJECT + 'monitor: {schedule: ""}\n')
+    outcome = served.begin()
+    assert outcome is not None and "naru live-test judges it: monitor.schedule is off" in outcome.reason
+
+
 def test_another_version_waits_its_turn_and_touches_nothing(served: Served) -> None:
     served.begin()
     before = len(served.server.applied())
@@ -427,6 +433,21 @@ def test_a_kill_after_the_promotion_is_made_up_for(served: Served, monkeypatch: 
     served.look()
     assert served.objects == (["2"], "2", "") and len(read_deployments(served.settings.store, "tiny")) == 2
     assert served.tests[0].ended is not None and asdict(served.tests[0].ended)["verdict"] == "promoted"
+
+
+def test_what_was_promoted_before_a_kill_is_not_said_to_be_stopped(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.begin()
+    mirror(served.folder, PASSES)
+    with monkeypatch.context() as patched:
+        patched.setattr(settle, "end_live_test", _raise(ServiceError("killed")))
+        with pytest.raises(ServiceError):
+            served.look()
+    done = CliRunner().invoke(app, ["live-test", str(served.folder), "--stop", "the wrong bounds"])
+    assert "no live test goes on" in str(done.exception) and "stays the champion" not in done.output
+    (test,) = served.tests
+    assert test.ended is not None and test.ended.verdict == "promoted"
 
 
 def test_a_test_that_was_begun_and_whose_servers_were_not_is_served_by_the_next_look(
