@@ -156,10 +156,16 @@ class ChallengerServer:
     def _has_ended(self) -> bool:
         """Look at the test; print what came of it when it has ended."""
         # brings MLflow and PyArrow, after the server was started
+        from components.deploy.live_test.settle import Look
         from components.deploy.settle.look import describe_look, look
 
         found = look(self._project, self._settings, self._folder, datetime.now(UTC))
-        if found.test is None or found.test.name != self.test.name or found.test.ended is None:
+        if (
+            found.test is not None and found.test.name != self.test.name
+        ):  # this one has ended, and another has begun since
+            tests = read_live_tests(self._settings.store, self._project.name)
+            found = Look(next((each for each in tests if each.name == self.test.name), None))
+        if found.test is None or found.test.ended is None:
             return False
         now = f"naru serve serves version {self.test.began.version} from its next start"
         after = now if found.test.ended.verdict == "promoted" else f"version {self.test.champion[0]} goes on alone"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import components.deploy.settle.look
+import pipelines.challenger_server
 from components._core.files import write_text
 from components._core.project.project_file import load_project
 from components._core.settings import Settings
@@ -85,6 +87,17 @@ def test_any_error_of_a_look_is_said_once_and_the_looks_go_on(
     assert err.splitlines() == ["naru: serve: cannot judge the live test: RuntimeError: no codec of that name"]
     assert "The live test has ended." in out and "refused on 2026-01-01 10:00 UTC: too slow" in out
     assert server._process.returncode is not None and len(looks) == 6
+
+
+def test_the_watch_ends_where_another_test_has_begun_since_the_last_look(
+    watched: Callable[..., Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = LiveTest(replace(BEGAN, line="000003-b"))
+    monkeypatch.setattr(pipelines.challenger_server, "read_live_tests", lambda *_: [LiveTest(BEGAN, ENDED), other])
+    with watched(lambda: Look(other)) as server:
+        wait_for(lambda: not server._thread.is_alive())
+        assert server._process.returncode is not None, "its server would answer copies of a test that is over"
+    assert "refused on 2026-01-01 10:00 UTC: too slow" in capsys.readouterr().out
 
 
 def test_a_server_that_cannot_be_started_again_is_said_and_tried_again(

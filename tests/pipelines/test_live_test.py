@@ -263,11 +263,12 @@ def test_a_version_that_passes_waits_for_the_approval_that_the_project_wants(sha
     assert begin(shadow) is None, "it has passed: deploy goes on to the approval"
 
 
-def test_an_approval_that_the_run_of_the_version_wanted_is_wanted_of_its_test(shadow: Path) -> None:
-    """As of a run that a trigger with `approve` started: the project itself wants none."""
+@pytest.mark.parametrize("own", ["", "  approve: {}\n"])
+def test_an_approval_that_the_run_of_the_version_wanted_is_wanted_of_its_test(shadow: Path, own: str) -> None:
+    """As of a run that a trigger with `approve` started: the project itself wants none, or one of anybody."""
     set_project(shadow, SHADOW + "  approve: {who: [ada]}\n")
     begin(shadow)
-    set_project(shadow, SHADOW)
+    set_project(shadow, SHADOW + own)
     mirror(shadow, [(1.0, 1.0)] * 20)
     assert show_live_test(shadow)[-1].startswith("waits on ") and champion(shadow) == "1"
     assert requests_of(shadow)[0].asked.who == ["ada"]

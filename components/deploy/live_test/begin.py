@@ -10,10 +10,11 @@ from pathlib import PurePosixPath
 
 from components._core.checks import Check, Outcome, judge
 from components._core.credentials import mask_credentials
-from components._core.errors import NaruError, first_line
+from components._core.errors import NaruError, UnavailableError, first_line
 from components._core.examples.samples import Sample
 from components._core.project.durations import to_timedelta
 from components._core.project.live_test_config import AbTest, ShadowTest, metric_of
+from components._core.project.project_file import Project
 from components._core.request_log.location import log_uri
 from components._core.store.append_log import AppendLog, make_nonce
 from components._core.store.claims import Claims
@@ -96,7 +97,7 @@ def begin_live_test(change: Change, target: Target, load_sample: Callable[[], Sa
         if (failed := _serve(change, servers, LiveTest(begun))) is not None:
             return failed, comparison, details
         checks = [*servers.checks, *checks]
-    reason = f"{_describe(begun, project.name, in_service=servers is not None)}. The test: {statement}"
+    reason = f"{_describe(begun, project, in_service=servers is not None)}. The test: {statement}"
     warned = "".join(f"; {check.reason}" for check in checks if check.status == "warn" and check.name in _REACH)
     return Outcome("skipped", reason + warned, tuple(checks)), comparison, details
 
@@ -120,6 +121,8 @@ def _serve(change: Change, servers: LiveTestServers, test: LiveTest) -> Outcome 
     except TakenOverError as error:
         message = f"a look at the live test goes on with its servers: {error.message}"
         servers.checks.append(Check("servers", "warn", reason=message))
+    except UnavailableError:
+        raise  # it says nothing of the version: the test goes on, and the next look or the same run again goes on with its servers
     except NaruError as error:
         reason = f"version {test.began.version} could not be served beside the champion: {first_line(error)}"
         stop_open(change.project.name, change.settings.store, reason)
@@ -144,10 +147,10 @@ def _find_earlier(
         if end_by_champion(store, project.name, current, champion):
             pass
         elif current.identity == identity:
-            return Outcome("skipped", _describe(current.began, project.name, in_service=in_service))
+            return Outcome("skipped", _describe(current.began, project, in_service=in_service))
         else:
             stop = "naru live-test --stop REASON ends it"
-            goes_on = _describe(current.began, project.name, in_service=in_service)
+            goes_on = _describe(current.began, project, in_service=in_service)
             return Outcome("skipped", f"another version is in a live test: {goes_on}; {stop}")
     if last is None or last.ended is None or last.ended.verdict == STOPPED:
         return None
@@ -223,11 +226,16 @@ def _has_other_line(log: AppendLog, last: str) -> bool:
     return log.last_name() != last
 
 
-def _describe(began: LiveTestRecord, project: str, *, in_service: bool) -> str:
+def _describe(began: LiveTestRecord, project: Project, *, in_service: bool) -> str:
     what = MODES[began.mode].counted
     until = f"{began.until[:16].replace('T', ' ')} UTC"
-    by = f"the pipeline {project}-livetest judges it" if in_service else "naru serve runs it"
+    if not in_service:
+        by = "naru serve runs it, naru live-test shows it"
+    elif project.monitor.schedule:
+        by = f"the pipeline {project.name}-livetest judges it, naru live-test shows it"
+    else:
+        by = "naru live-test judges it: monitor.schedule is off, and with it the looks"
     return (
         f"version {began.version} is in a live test ({MODES[began.mode].title}) beside version {began.champion[0]}, until {began.needed:,} {what} "
-        f"or {until}; {by}, naru live-test shows it"
+        f"or {until}; {by}"
     )

@@ -26,6 +26,7 @@ from components.deploy.into_service import Change
 from components.deploy.live_test.contract import Evidence, Judgement, Progress
 from components.deploy.live_test.damaged_lines import judge_damaged, show_damaged
 from components.deploy.live_test.end import end_by_champion, end_live_test, take_turn
+from components.deploy.live_test.make_way import stop_open
 from components.deploy.live_test.table import MODES
 from components.deploy.live_test.versions import read_version
 from components.deploy.promotion import ChampionChangedError, Compared, promote
@@ -79,19 +80,14 @@ def look_at_live_test(project: Project, settings: Settings, read_labels: ReadLab
 
 
 def stop_live_test(project: Project, settings: Settings, reason: str) -> LiveTest | None:
-    """End the test that goes on, for a reason that a person gives; the champion stays. None when none goes on, or it was judged at this moment.
+    """End the test that goes on, for a reason that a person gives; the champion stays. None when none goes on, or it was judged at this moment, or its version was promoted.
 
     Raises:
         ServiceError: When a log of the store is damaged.
         UnavailableError: When the store does not answer.
     """
-    test = find_open(read_live_tests(settings.store, project.name))
-    if test is None:
-        return None
-    with take_turn(settings.store, project.name, test) as is_ours:
-        if is_ours:
-            end_live_test(settings.store, project.name, test, verdict=STOPPED, reason=reason)
-    return _again(project, settings, test) if is_ours else None
+    test = stop_open(project.name, settings.store, reason)
+    return _again(project, settings, test) if test else None
 
 
 def _collect(project: Project, settings: Settings, test: LiveTest, read_labels: ReadLabels, now: datetime) -> Evidence:
@@ -132,8 +128,8 @@ def _bring_in(project: Project, settings: Settings, test: LiveTest, judgement: J
     remedy = "run again (naru run): that compares with the new champion and reuses the training"
     compared = Compared(test.champion, f"the {title} test began", remedy)
     registered = asdict(deployment)
-    began = test.began.approve  # a trigger may want one of its runs where the project does not
-    approval = project.serve.approve or (Approval.model_validate(began) if began else None)
+    began = test.began.approve  # a trigger may want another one of its runs than the project does
+    approval = Approval.model_validate(began) if began else project.serve.approve
     if approval is not None:
         change = Change(project, settings, registered, why, compared)
         request = request_approval(change, approval, Outcome("ok", judgement.reason, tuple(judgement.checks)))

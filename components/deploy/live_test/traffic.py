@@ -47,7 +47,7 @@ def _rows_of(line: bytes) -> float:
         if not outputs or raw.get("source") == BATCH:
             return 0.0
         return len(next(iter(outputs.values()))) / (raw.get("share") or 1.0)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return 0.0
 
 

@@ -8,19 +8,21 @@ What is to be served follows from two records alone, the champion of the deploym
 
 `LiveTestServers.follow` compares that with what is served and does the steps that are missing, so whoever does it may be killed after any of them: the
 next one goes on from there. The way to the version under test is opened before anything else and closed last, so that it shows what was left undone;
-where nothing of a live test is served, nothing is touched: a canary may be on its way.
+where nothing of a live test is served, nothing is touched: a canary may be on its way. From servers that copy requests it is taken first: these still
+have the options of the test, which show as much.
 
 1. The way to the version under test is opened, and its servers start beside the champion's.
 2. Parity test of these servers, before any request of a user reaches them.
 3. The champion's servers get the options of the test, and must answer as ever.
 4. Once the test has ended, the champion of then takes over all at once, by a rollout (`state_machine.py`): the version that was promoted, or the one that stays.
-5. The way is closed.
+5. The way is closed; that of copies before 4, as the servers that take over log every request.
 
 Two who do it at once disturb each other at most: the target refuses a change of what another has changed, and the next look goes on.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +35,14 @@ from components._core.store.live_tests import LiveTest, find_open, read_live_tes
 from components.deploy.rollout.proof import Prove, prove_servers, raise_failed
 from components.deploy.rollout.roll_out import Registered, open_registered, roll_out, version_of_line
 from components.deploy.rollout.state_machine import State
-from components.deploy.targets.contract import ModelVersion, Observation, RolloutTarget, Servers, TakenOverError
+from components.deploy.targets.contract import (
+    ModelVersion,
+    Observation,
+    RolloutError,
+    RolloutTarget,
+    Servers,
+    TakenOverError,
+)
 
 _WEIGHT = 1
 """Percent of the version under test where a mesh holds it; none does, and a weight of 0 is not allowed."""
@@ -51,6 +60,14 @@ class _Side:
 
     registered: Registered
     servers: Servers
+
+
+def _count_servers(test: LiveTest, champions: int) -> int:
+    """Return how many servers a version under test needs beside those of the champion.
+
+    In an A/B test as many as its share of the requests takes: fewer would be refused for what no version could do. Copies are dropped instead.
+    """
+    return math.ceil(round(champions * float(test.began.settings["share"]), 6)) if test.began.mode == "ab" else 1
 
 
 class LiveTestServers:
@@ -132,8 +149,14 @@ class LiveTestServers:
         self._target.apply([stable, theirs.servers], _WEIGHT)
         self._prove(theirs.registered.model, theirs.registered.prove)
         self._target.apply([ours.servers, theirs.servers], _WEIGHT)
-        # its rows would be copied, or answered by the other version: one request is enough of servers that were proved before
-        self._prove(ours.registered.model, ours.registered.ask)
+        try:
+            # its rows would be copied, or answered by the other version: one request is enough of servers that were proved before
+            self._prove(ours.registered.model, ours.registered.ask)
+        except (
+            RolloutError
+        ):  # with these options it would count as begun, and the next look would not say again what is wrong
+            self._target.apply([stable, theirs.servers], _WEIGHT)
+            raise
 
     def _prove(self, model: ModelVersion, prove: Prove) -> None:
         _, checks = prove_servers(self._target, model, prove, self._project.gates.serving)
@@ -147,6 +170,9 @@ class LiveTestServers:
         test = next((each for each in tests if each.name == seen.live_test), tests[-1])
         ended = f"the live test of version {test.began.version} has ended"
         done = [ended]
+        if seen.live_test == test.name and test.began.mode == "shadow":
+            # the same servers will log what they answer: a copy would be in the request log as an answer that was returned
+            self._target.connect("")
         if seen.exists and not (seen.keys == (key,) and seen.routed == key and not seen.live_test):
             result = roll_out(
                 self._project,
@@ -200,7 +226,8 @@ class LiveTestServers:
             ConfigError: When the target refuses one of them, or cannot run a live test.
         """
         both = [self._open(line) for line in (champion, self._deployment(test))]
-        servers = self._target.describe_live_test(both[0].model, both[1].model, test)
+        now = seen.replicas.get(both[0].model.key, self._project.serve.replicas)
+        servers = self._target.describe_live_test(both[0].model, both[1].model, test, _count_servers(test, now))
         sides = [_Side(registered, each) for registered, each in zip(both, servers, strict=True)]
         for side in sides:
             self._target.check(side.servers, seen, side.registered.missing_files, side.registered.features)

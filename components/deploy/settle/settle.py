@@ -45,18 +45,24 @@ def settle_project(project: Project, *, settlement: Path, page: Path, now: datet
     settings = Settings.from_environment()
     found = look(project, settings, Path(project.name), now or datetime.now(UTC))
     lines = describe_look(found)
+    _print(lines)  # what was judged, whatever becomes of the servers
     try:
-        lines += follow(project, settings, partial(load_placement, project, settings.namespace))
+        done = follow(project, settings, partial(load_placement, project, settings.namespace))
     except TakenOverError as error:
-        lines.append(f"somebody else changes what is served at this moment, and the next look goes on: {error.message}")
-    for line in lines:
-        print(line, flush=True)
+        done = [f"somebody else changes what is served at this moment, and the next look goes on: {error.message}"]
+    _print(done)
+    lines += done
     outcome = _outcome(found, lines)
     write_json(settlement / SETTLEMENT, {"test": asdict(found.test) if found.test else None, "done": lines})
     shown = make_page(outcome, lines, read_live_tests(settings.store, project.name))
     shown.save(settlement)
     write_page(shown, page)
     return outcome
+
+
+def _print(lines: list[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 def _outcome(found: Look, lines: list[str]) -> Outcome:

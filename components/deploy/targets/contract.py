@@ -242,7 +242,7 @@ class RolloutTarget(ABC):
 
     @abstractmethod
     def describe_live_test(
-        self, stable: ModelVersion, challenger: ModelVersion, test: LiveTest
+        self, stable: ModelVersion, challenger: ModelVersion, test: LiveTest, replicas: int
     ) -> tuple[Servers, Servers]:
         """Describe the servers of both versions in a live test, without starting any: those of the stable version copy or forward requests.
 
@@ -250,6 +250,7 @@ class RolloutTarget(ABC):
             stable: The version in service.
             challenger: The version under test.
             test: The test.
+            replicas: Number of servers of the version under test.
 
         Raises:
             ConfigError: When the target cannot run it.

@@ -75,12 +75,14 @@ class Challenger:
         began: The test.
         test: Its name.
         by_mesh: Whether the operator's own shadow copies the requests, through a mesh; otherwise the stable version's servers do.
+        replicas: Number of its servers.
     """
 
     model: ModelVersion
     began: LiveTestRecord
     test: str
     by_mesh: bool = False
+    replicas: int = 1
 
 
 def render_live_test(
@@ -111,7 +113,8 @@ def render_tested(
     project: Project, stable: ModelVersion, challenger: Challenger, placement: Placement
 ) -> tuple[Object, Object]:
     """Render the predictors of a live test: the servers of the stable version have the options of the test, those of the other take no labels."""
-    first, second = render_stable(project, stable, placement), render_canary(project, challenger.model, placement, 1)
+    first = render_stable(project, stable, placement)
+    second = render_canary(project, challenger.model, placement, challenger.replicas)
     url = f"http://{challenger_service(project.name)}:{HTTP}"
     _arguments(first).extend(live_test_arguments(project, placement.store, challenger.began, challenger.test, url))
     own = [*server_arguments(_MODEL, project.name, challenger.model.version, project.serve, challenger.model.sha256)]

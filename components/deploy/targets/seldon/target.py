@@ -28,7 +28,9 @@ from components.deploy.targets.placement import Placement, check_log, name_of_im
 from components.deploy.targets.seldon.diagnosis import Diagnosis, PredictorFailure, diagnose, find_failures
 from components.deploy.targets.seldon.manifest import (
     APPLIED,
+    PROJECT_LABEL,
     Challenger,
+    challenger_service,
     compose,
     render_canary,
     render_challenger_service,
@@ -128,14 +130,21 @@ class SeldonTarget(RolloutTarget):
         return _to_servers(model, render_canary(self._project, model, self._placement, replicas))
 
     def describe_live_test(
-        self, stable: ModelVersion, challenger: ModelVersion, test: LiveTest
+        self, stable: ModelVersion, challenger: ModelVersion, test: LiveTest, replicas: int
     ) -> tuple[Servers, Servers]:
-        """Render both predictors of the test. A mesh is refused: it holds the weights. See `RolloutTarget`."""
+        """Render both predictors of the test. Refused are a mesh, which holds the weights, and a Service of another project. See `RolloutTarget`."""
         if self._project.serve.mesh != "none":
             message = f"serve.mesh: {self._project.serve.mesh} holds the weights, and would send users' requests to the version under test"
             remedy = "set serve.mesh: none, or serve.rollout: canary; naru cluster seldon --mesh-shadow prints Seldon's own shadow"
             raise ConfigError(message, where=self._project.name, remedy=remedy)
-        tested = Challenger(challenger, test.began, test.name)
+        if not self._is_own(self._find_challenger_service()):
+            name = challenger_service(self._project.name)
+            message = (
+                f"the Service {name} is of another project, and a live test of {self._project.name} needs that name"
+            )
+            remedy = "give one of both projects another name, or set serve.rollout: canary"
+            raise ConfigError(message, where=self._project.name, remedy=remedy)
+        tested = Challenger(challenger, test.began, test.name, replicas=replicas)
         first, second = render_tested(self._project, stable, tested, self._placement)
         return _to_servers(stable, first), _to_servers(challenger, second)
 
@@ -214,16 +223,28 @@ class SeldonTarget(RolloutTarget):
 
     def connected(self) -> str:
         """Return the predictor that the Service of the version under test selects. See `RolloutTarget`."""
-        wanted = render_challenger_service(self._project.name, self._namespace)
-        return selected_by(self._retry(lambda: self._cluster.get(wanted)))
+        found = self._find_challenger_service()
+        return selected_by(found) if self._is_own(found) else ""
 
     def connect(self, key: str) -> None:
-        """Apply the Service of the version under test, which no client uses, or delete it. See `RolloutTarget`."""
+        """Apply the Service of the version under test, which no client uses, or delete it. See `RolloutTarget`.
+
+        One of another project, as the clients of `a-challenger` beside `a` use, is left alone.
+        """
         wanted = render_challenger_service(self._project.name, self._namespace, key)
         if key:
             self._cluster.apply(wanted)
-        else:
+        elif self._is_own(self._find_challenger_service()):
             self._cluster.delete(wanted)
+
+    def _find_challenger_service(self) -> Object | None:
+        wanted = render_challenger_service(self._project.name, self._namespace)
+        return self._retry(lambda: self._cluster.get(wanted))
+
+    def _is_own(self, service: Object | None) -> bool:
+        """Whether a Service is this project's, or there is none."""
+        labels = (service or {}).get("metadata", {}).get("labels") or {}
+        return service is None or labels.get(PROJECT_LABEL) == self._project.name
 
     def restore(self, stable: Servers | None) -> None:
         """Apply the SeldonDeployment with the stable predictor only; or delete all, when the first version did not start."""

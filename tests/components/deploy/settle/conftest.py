@@ -121,13 +121,13 @@ class Served:
     @property
     def objects(self) -> tuple[list[str], str, str]:
         """The versions of the SeldonDeployment, that which the project's Service selects, and that which only the champion reaches."""
-        predictors = self.server.objects[_SERVED]["spec"]["predictors"]
+        predictors = self.server.objects[SERVED]["spec"]["predictors"]
         names = {one["name"]: version_of(one).version for one in predictors}
         return list(names.values()), self._selected("tiny", names), self._selected("tiny-challenger", names)
 
     def options(self, number: int = 0) -> list[str]:
         """The arguments of a predictor's servers."""
-        predictor = self.server.objects[_SERVED]["spec"]["predictors"][number]
+        predictor = self.server.objects[SERVED]["spec"]["predictors"][number]
         found: list[str] = predictor["componentSpecs"][0]["spec"]["containers"][0]["args"]
         return found
 
@@ -159,7 +159,7 @@ class Served:
         return self
 
 
-_SERVED = f"/apis/machinelearning.seldon.io/v1/namespaces/{NAMESPACE}/seldondeployments/tiny"
+SERVED = f"/apis/machinelearning.seldon.io/v1/namespaces/{NAMESPACE}/seldondeployments/tiny"
 
 
 def _counting(real: Callable[..., Any], left: list[int]) -> Callable[..., Any]:

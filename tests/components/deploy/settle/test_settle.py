@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from components._core.errors import ConfigError, ServiceError
+from components._core.errors import ConfigError, ServiceError, UnavailableError
 from components._core.files import read_json
 from components._core.store.ledger import current_champion, read_deployments
 from components._core.store.rollout_history import read_changes
@@ -21,11 +21,12 @@ from components.deploy.live_test.settle import stop_live_test
 from components.deploy.promotion import Compared, promote
 from components.deploy.rollout.live_test_servers import LiveTestServers
 from components.deploy.settle.component import settle as component
-from components.deploy.targets.contract import ModelVersion, TakenOverError
+from components.deploy.targets.contract import ModelVersion, RolloutError, TakenOverError
+from components.deploy.targets.seldon.observation import version_of
 from pipelines.__main__ import app
 from pipelines.compile_target import Target
 from pipelines.rollback import roll_back
-from tests.components.deploy.settle.conftest import PROJECT, Served
+from tests.components.deploy.settle.conftest import NAMESPACE, PROJECT, SERVED, Served
 from tests.kubernetes.servers import Answers
 from tests.kubernetes.starts import CrashLoops, Named, Ready, Sight, Start
 from tests.pipelines.approving import registered, requests_of
@@ -87,6 +88,79 @@ def test_of_an_ab_test_the_version_logs_what_it_answers(served: Served) -> None:
     assert served.options()[served.options().index("--live-test") + 1] == "ab"
 
 
+def test_of_an_ab_test_the_version_has_servers_for_its_share(served: Served) -> None:
+    champions = "  replicas: 3\n"
+    set_project(served.folder, PROJECT + champions)
+    served.start()
+    set_project(served.folder, AB + champions)
+    served.begin()
+    predictors = served.server.objects[SERVED]["spec"]["predictors"]
+    assert [one["componentSpecs"][0]["replicas"] for one in predictors] == [3, 2]
+
+
+def test_the_service_of_another_project_is_neither_taken_nor_removed(served: Served) -> None:
+    """The project `tiny-challenger` has its own clients, who use the Service of that name."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/services/tiny-challenger"
+    theirs = {"naru/project": "tiny-challenger", "naru/predictor": "m-1"}
+    served.begin()
+    stop_live_test(served.project, served.settings, "enough")
+    served.follow()
+    served.server.put(path, spec={"selector": theirs})
+    served.server.objects[path]["metadata"]["labels"] = {"naru/project": "tiny-challenger"}
+    with pytest.raises(ConfigError, match="the Service tiny-challenger is of another project"):
+        served.begin()
+    assert len(served.tests) == 1, "it is refused before it begins"
+    served.look()
+    assert roll_back(served.folder, "1", Target()).now == "1"
+    assert served.server.objects[path]["spec"]["selector"] == theirs
+
+
+def test_no_copy_reaches_servers_that_log_what_they_answer(served: Served) -> None:
+    """A shadow's answers are never returned, so the request log must not have them: not while the version takes over either."""
+    served.begin()
+    mirror(served.folder, PASSES)
+    found: list[str] = []
+
+    def note() -> None:
+        predictors = served.server.objects[SERVED]["spec"]["predictors"]
+        arguments = {
+            version_of(one).version: one["componentSpecs"][0]["spec"]["containers"][0]["args"] for one in predictors
+        }
+        reached = served.objects[2]
+        if "--live-test" in arguments.get("1", []):
+            found.append("--log" if "--log" in arguments.get(reached, []) else reached)
+
+    served.server.clock.watchers.append(note)
+    served.look()
+    served.server.clock.watchers.remove(note)
+    assert served.champion == "2" and found and "--log" not in found
+
+
+def test_a_cluster_that_does_not_answer_ends_no_test(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.begin()
+    with monkeypatch.context() as patched:
+        patched.setattr(LiveTestServers, "follow", _raise(UnavailableError("the API server does not answer")))
+        with pytest.raises(UnavailableError):
+            served.begin()
+    assert served.tests[0].ended is None
+
+
+def test_each_look_says_that_the_champion_does_not_start_with_the_options(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(LiveTestServers, "_start", _raise(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            served.begin()
+    known = frozenset(path.rpartition("/")[2] for path in served.server.kubelet.pods)
+    served.server.pods.set("1", OnlyThese(known))
+    for _ in range(2):
+        with pytest.raises(RolloutError, match="cannot serve a live test"):
+            served.look()
+        assert "goes on: 0 of 20 compared requests" in capsys.readouterr().out, "what was found is said all the same"
+    assert "--live-test" not in served.options()
+
+
 def test_the_same_run_again_and_looks_change_nothing(served: Served) -> None:
     served.begin()
     before = len(served.server.applied())
@@ -94,6 +168,12 @@ def test_the_same_run_again_and_looks_change_nothing(served: Served) -> None:
     again = served.begin()
     assert again is not None and again.reason.startswith("version 2 is in a live test")
     assert len(served.server.applied()) == before and len(served.tests) == 1
+
+
+def test_a_project_whose_looks_are_switched_off_is_told_who_judges(served: Served) -> None:
+    set_project(served.folder, PROJECT + 'monitor: {schedule: ""}\n')
+    outcome = served.begin()
+    assert outcome is not None and "naru live-test judges it: monitor.schedule is off" in outcome.reason
 
 
 def test_another_version_waits_its_turn_and_touches_nothing(served: Served) -> None:
@@ -353,6 +433,21 @@ def test_a_kill_after_the_promotion_is_made_up_for(served: Served, monkeypatch: 
     served.look()
     assert served.objects == (["2"], "2", "") and len(read_deployments(served.settings.store, "tiny")) == 2
     assert served.tests[0].ended is not None and asdict(served.tests[0].ended)["verdict"] == "promoted"
+
+
+def test_what_was_promoted_before_a_kill_is_not_said_to_be_stopped(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.begin()
+    mirror(served.folder, PASSES)
+    with monkeypatch.context() as patched:
+        patched.setattr(settle, "end_live_test", _raise(ServiceError("killed")))
+        with pytest.raises(ServiceError):
+            served.look()
+    done = CliRunner().invoke(app, ["live-test", str(served.folder), "--stop", "the wrong bounds"])
+    assert "no live test goes on" in str(done.exception) and "stays the champion" not in done.output
+    (test,) = served.tests
+    assert test.ended is not None and test.ended.verdict == "promoted"
 
 
 def test_a_test_that_was_begun_and_whose_servers_were_not_is_served_by_the_next_look(
