@@ -28,6 +28,7 @@ from components._core.store.live_tests import (
     open_live_tests,
     read_live_tests,
 )
+from components._data.sources.registry import is_database
 from components.deploy.into_service import Change, Result, compare_only
 from components.deploy.live_test.contract import Mode
 from components.deploy.live_test.end import claims_folder, describe_end, end_by_champion
@@ -231,6 +232,8 @@ def _describe(began: LiveTestRecord, project: Project, *, in_service: bool) -> s
     until = f"{began.until[:16].replace('T', ' ')} UTC"
     if not in_service:
         by = "naru serve runs it, naru live-test shows it"
+    elif project.feedback and project.feedback.labels and is_database(project.feedback.labels.source):
+        by = "naru live-test judges it, from a machine that reads the labels: they are in a database, which the pods of the looks do not read"
     elif project.monitor.schedule:
         by = f"the pipeline {project.name}-livetest judges it, naru live-test shows it"
     else:

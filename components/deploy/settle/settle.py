@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components._core.checks import Outcome
+from components._core.errors import ConfigError
 from components._core.files import write_json
 from components._core.project.project_file import Project
 from components._core.report.html import write_page
@@ -43,13 +44,14 @@ def settle_project(project: Project, *, settlement: Path, page: Path, now: datet
         UnavailableError: When the store does not answer.
     """
     settings = Settings.from_environment()
-    found = look(project, settings, Path(project.name), now or datetime.now(UTC))
+    try:
+        found = look(project, settings, Path(project.name), now or datetime.now(UTC))
+    except ConfigError:  # labels that this pod cannot read: what was judged elsewhere is served all the same
+        _print(_follow(project, settings))
+        raise
     lines = describe_look(found)
     _print(lines)  # what was judged, whatever becomes of the servers
-    try:
-        done = follow(project, settings, partial(load_placement, project, settings.namespace))
-    except TakenOverError as error:
-        done = [f"somebody else changes what is served at this moment, and the next look goes on: {error.message}"]
+    done = _follow(project, settings)
     _print(done)
     lines += done
     outcome = _outcome(found, lines)
@@ -58,6 +60,13 @@ def settle_project(project: Project, *, settlement: Path, page: Path, now: datet
     shown.save(settlement)
     write_page(shown, page)
     return outcome
+
+
+def _follow(project: Project, settings: Settings) -> list[str]:
+    try:
+        return follow(project, settings, partial(load_placement, project, settings.namespace))
+    except TakenOverError as error:
+        return [f"somebody else changes what is served at this moment, and the next look goes on: {error.message}"]
 
 
 def _print(lines: list[str]) -> None:

@@ -176,6 +176,27 @@ def test_a_project_whose_looks_are_switched_off_is_told_who_judges(served: Serve
     assert outcome is not None and "naru live-test judges it: monitor.schedule is off" in outcome.reason
 
 
+def test_labels_that_pods_cannot_read_are_named_and_do_not_keep_the_servers_from_following(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """naru live-test on a machine judges the test; a look in a pod brings in what came of it, and says each time what it cannot do."""
+    monkeypatch.setenv("LABELS_DB", "postgresql://nobody@127.0.0.1:1/nothing")
+    labels = '{source: "postgresql://${LABELS_DB}", sql: {table: labels}, id: id, label: y, time: t}'
+    set_project(served.folder, PROJECT.replace("{endpoint: true}", f"{{labels: {labels}}}"))
+    outcome = served.begin()
+    assert outcome is not None and "naru live-test judges it, from a machine that reads the labels" in outcome.reason
+    stop_live_test(served.project, served.settings, "enough")
+    assert served.objects == TESTED
+    monkeypatch.setattr("components.deploy.settle.settle.look", _no_driver)
+    with pytest.raises(ConfigError, match="no driver"):
+        served.look()
+    assert served.objects == ALONE
+
+
+def _no_driver(*_: object) -> object:
+    raise ConfigError("no driver", where="feedback.labels", remedy="install one")
+
+
 def test_another_version_waits_its_turn_and_touches_nothing(served: Served) -> None:
     served.begin()
     before = len(served.server.applied())
