@@ -234,10 +234,10 @@ def _describe(began: LiveTestRecord, project: Project, *, in_service: bool) -> s
         by = "naru serve runs it, naru live-test shows it"
     elif project.feedback and project.feedback.labels and is_database(project.feedback.labels.source):
         by = "naru live-test judges it, from a machine that reads the labels: they are in a database, which the pods of the looks do not read"
-    elif project.monitor.schedule:
-        by = f"the pipeline {project.name}-livetest judges it, naru live-test shows it"
     else:
-        by = "naru live-test judges it: monitor.schedule is off, and with it the looks"
+        by = (
+            f"the pipeline {project.name}-livetest judges it as often as monitor.schedule says, and naru live-test does"
+        )
     return (
         f"version {began.version} is in a live test ({MODES[began.mode].title}) beside version {began.champion[0]}, until {began.needed:,} {what} "
         f"or {until}; {by}"
