@@ -160,9 +160,8 @@ class ChallengerServer:
         from components.deploy.settle.look import describe_look, look
 
         found = look(self._project, self._settings, self._folder, datetime.now(UTC))
-        if (
-            found.test is not None and found.test.name != self.test.name
-        ):  # this one has ended, and another has begun since
+        if found.test is not None and found.test.name != self.test.name:
+            # this one has ended, and another has begun since
             tests = read_live_tests(self._settings.store, self._project.name)
             found = Look(next((each for each in tests if each.name == self.test.name), None))
         if found.test is None or found.test.ended is None:

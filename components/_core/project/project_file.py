@@ -272,7 +272,7 @@ def parse_project(
         raw: The parsed YAML or JSON.
         where: Name of the source, for messages.
         given: The paths whose values come from the command line, for messages.
-        absent: Sections that were taken out of a valid project: that they are not there is no mistake.
+        absent: Sections that were taken out of a valid project; rules that need them are not held again.
     """
     if isinstance(raw, dict):
         check_values(raw, where, given)

@@ -151,14 +151,15 @@ def _skip_casts(graph: onnx.GraphProto, own: set[str]) -> None:
         if result.name in kept:
             identity = onnx.helper.make_node("Identity", [kept[result.name]], [result.name], added[result.name].name)
             added[result.name].CopyFrom(identity)
-    results = {each.name for each in graph.output}
-    while unused := [
-        node
-        for node in graph.node
-        if node.name not in own and not results.union(*(each.input for each in _nodes(graph))).intersection(node.output)
-    ]:
+    while unused := _unused(graph, own):
         for node in unused:
             graph.node.remove(node)
+
+
+def _unused(graph: onnx.GraphProto, own: set[str]) -> list[onnx.NodeProto]:
+    """Return the added nodes from which nothing is taken."""
+    used = {each.name for each in graph.output}.union(*(node.input for node in _nodes(graph)))
+    return [node for node in graph.node if node.name not in own and used.isdisjoint(node.output)]
 
 
 def _quantise(graph: onnx.ModelProto) -> onnx.ModelProto:

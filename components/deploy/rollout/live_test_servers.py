@@ -6,7 +6,7 @@ What is to be served follows from two records alone, the champion of the deploym
                         which only the champion's reach
     none goes on        the champion alone
 
-`LiveTestServers.follow` compares that with what is served and does the steps that are missing, so whoever does it may be killed after any of them: the
+`LiveTestServers.follow` compares that with what is served and does the steps that are missing, so a process that does it may be killed after any of them: the
 next one goes on from there. The way to the version under test is opened before anything else and closed last, so that it shows what was left undone;
 where nothing of a live test is served, nothing is touched: a canary may be on its way. From servers that copy requests it is taken first: these still
 have the options of the test, which show as much.
@@ -152,9 +152,8 @@ class LiveTestServers:
         try:
             # its rows would be copied, or answered by the other version: one request is enough of servers that were proved before
             self._prove(ours.registered.model, ours.registered.ask)
-        except (
-            RolloutError
-        ):  # with these options it would count as begun, and the next look would not say again what is wrong
+        except RolloutError:
+            # with these options it would count as begun, and the next look would not say again what is wrong
             self._target.apply([stable, theirs.servers], _WEIGHT)
             raise
 

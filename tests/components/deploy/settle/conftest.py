@@ -35,21 +35,10 @@ from tests.kubernetes.clock import Clock
 from tests.kubernetes.made import ROLLOUT_RULES
 from tests.kubernetes.servers import Answers
 from tests.pipelines.approving import registered, settings_of, write_project, write_version
+from tests.pipelines.live_testing import SHADOW
 
 NAMESPACE = "naru-models"
-PROJECT = """\
-name: tiny
-task: regression
-label: y
-data: {source: t.csv}
-feedback: {endpoint: true}
-serve:
-  secret: ""
-  request_log: {}
-  canary: {shares: []}
-  rollout: shadow
-  shadow: {requests: 20, min_requests: 5, deadline: 2d, difference: 0.5}
-"""
+PROJECT = SHADOW.replace("serve:\n", 'serve:\n  secret: ""\n  canary: {shares: []}\n')
 
 
 class Killed(BaseException):

@@ -1,4 +1,4 @@
-"""A live test on a cluster: deploy begins it, looks judge it and serve what came of it, whoever is killed in between; no request is lost."""
+"""A live test on a cluster: deploy begins it, looks judge it and serve what came of it, also where one is killed in between; no request is lost."""
 
 from __future__ import annotations
 
@@ -437,13 +437,18 @@ def test_an_end_that_is_killed_after_any_step_is_made_up_for_by_the_next_look(se
     assert steps >= (5 if ends == "promoted" else 2) and served.objects == ([after], after, "")
 
 
-def test_a_kill_after_the_promotion_is_made_up_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def _promote_without_a_line(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promote the version that passes, and be killed before the end of its test is written."""
     served.begin()
     mirror(served.folder, PASSES)
     with monkeypatch.context() as patched:
         patched.setattr(settle, "end_live_test", _raise(ServiceError("killed")))
         with pytest.raises(ServiceError):
             served.look()
+
+
+def test_a_kill_after_the_promotion_is_made_up_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    _promote_without_a_line(served, monkeypatch)
     assert served.champion == "2" and served.tests[0].ended is None
     served.look()
     assert served.objects == (["2"], "2", "") and len(read_deployments(served.settings.store, "tiny")) == 2
@@ -453,12 +458,7 @@ def test_a_kill_after_the_promotion_is_made_up_for(served: Served, monkeypatch: 
 def test_what_was_promoted_before_a_kill_is_not_said_to_be_stopped(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served.begin()
-    mirror(served.folder, PASSES)
-    with monkeypatch.context() as patched:
-        patched.setattr(settle, "end_live_test", _raise(ServiceError("killed")))
-        with pytest.raises(ServiceError):
-            served.look()
+    _promote_without_a_line(served, monkeypatch)
     done = CliRunner().invoke(app, ["live-test", str(served.folder), "--stop", "the wrong bounds"])
     assert "no live test goes on" in str(done.exception) and "stays the champion" not in done.output
     (test,) = served.tests
