@@ -1,0 +1,148 @@
+"""What is measured of a picture, once, from one decode: columns beside it, which checks, slices and rules name."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from components._core.pictures.canonical import to_8_bits
+from components._core.pictures.decode import Decoded
+
+TYPES: dict[str, pa.DataType] = {
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "mode": pa.string(),
+    "format": pa.string(),
+    "named": pa.string(),
+    "frames": pa.int64(),
+    "size": pa.int64(),
+    "sha256": pa.string(),
+    "hash": pa.string(),
+    "group": pa.string(),
+    "brightness": pa.float32(),
+    "contrast": pa.float32(),
+    "sharpness": pa.float32(),
+    "colour": pa.float32(),
+}
+"""Arrow type of each measured column, by its name behind the picture's own and a dot."""
+SKETCH_SIDE = 11
+"""Side of the small grey copy by which pictures are compared; see `near_groups.py`."""
+_HASH_SIDE = 8
+_SIDE = 256
+"""Longer side, in pixels, of the copy on which sharpness and colour are measured, so that they do not depend on the resolution."""
+_ENDINGS = {
+    "jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "jfif": "JPEG", "mpo": "JPEG", "png": "PNG", "apng": "PNG", "webp": "WEBP",
+    "tif": "TIFF", "tiff": "TIFF", "gif": "GIF", "bmp": "BMP", "dib": "BMP",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Measures of a picture.
+
+    Attributes:
+        width: Width in pixels, upright.
+        height: Height in pixels, upright.
+        mode: Mode of the source, as Pillow names it: `L` grey, `RGB`, `RGBA`, `P` palette, `CMYK`, `I;16` grey of 16 bits.
+        format: Format of the source.
+        named: Format that the ending of its name says; None: it has no name, or an unknown ending.
+        frames: Pictures in it.
+        size: Bytes of the source.
+        sha256: SHA-256 of the source's bytes, in hexadecimal digits.
+        hash: Difference hash of 64 bits in hexadecimal digits: each bit says whether brightness rises to the right.
+        brightness: Mean luma, 0 to 255.
+        contrast: Standard deviation of the luma.
+        sharpness: Variance of the Laplacian of the luma.
+        colour: Mean difference between the largest and the smallest of red, green and blue, 0 to 255.
+        sketch: Luma of a small copy, uint8 [121].
+    """
+
+    width: int
+    height: int
+    mode: str
+    format: str
+    named: str | None
+    frames: int
+    size: int
+    sha256: str
+    hash: str
+    brightness: float
+    contrast: float
+    sharpness: float
+    colour: float
+    sketch: NDArray[np.uint8]
+
+
+def measure(data: bytes, decoded: Decoded, name: str = "") -> Measures:
+    """Measure a picture.
+
+    Args:
+        data: The encoded picture.
+        decoded: The same, decoded.
+        name: Its file name; empty: it has none.
+    """
+    shown = to_8_bits(decoded.image)
+    shown = shown.convert("RGB") if shown.mode == "RGBA" else shown
+    grey = shown if shown.mode == "L" else shown.convert("L")
+    small = _reduce(shown)
+    luma = np.asarray(small if small.mode == "L" else small.convert("L"), dtype=np.float32)
+    histogram = np.asarray(grey.histogram(), dtype=np.float64)
+    levels, count = np.arange(256.0), histogram.sum()
+    brightness = float(histogram @ levels / count)
+    contrast = float(np.sqrt(histogram @ (levels - brightness) ** 2 / count))
+    return Measures(
+        *decoded.image.size,
+        decoded.mode,
+        decoded.format,
+        format_of_name(name),
+        decoded.frames,
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+        _difference_hash(grey),
+        brightness,
+        contrast,
+        _sharpness(luma),
+        _colour(small),
+        np.asarray(_shrink(grey, (SKETCH_SIDE, SKETCH_SIDE)), dtype=np.uint8).ravel(),
+    )
+
+
+def format_of_name(name: str) -> str | None:
+    """Return the format that a file name's ending says; None: it says none."""
+    stem, dot, ending = name.rpartition(".")
+    return _ENDINGS.get(ending.lower()) if dot and stem else None
+
+
+def _reduce(shown: Image.Image) -> Image.Image:
+    factor = max(1, -(-max(shown.size) // _SIDE))
+    return shown.reduce(factor) if factor > 1 else shown
+
+
+def _shrink(grey: Image.Image, size: tuple[int, int]) -> Image.Image:
+    method = Image.Resampling.BOX if min(grey.size) >= max(size) else Image.Resampling.BILINEAR
+    return grey.resize(size, method)
+
+
+def _difference_hash(grey: Image.Image) -> str:
+    small = np.asarray(_shrink(grey, (_HASH_SIDE + 1, _HASH_SIDE)), dtype=np.int16)
+    bits = np.packbits(small[:, 1:] > small[:, :-1])
+    return bits.tobytes().hex()
+
+
+def _sharpness(luma: NDArray[np.float32]) -> float:
+    if min(luma.shape) < 3:
+        return 0.0
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    return float((around - 4 * luma[1:-1, 1:-1]).var())
+
+
+def _colour(small: Image.Image) -> float:
+    if small.mode == "L":
+        return 0.0
+    pixels = np.asarray(small)
+    return float((pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)).mean())
