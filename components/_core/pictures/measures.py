@@ -12,22 +12,12 @@ from PIL import Image
 
 from components._core.pictures.canonical import to_8_bits
 from components._core.pictures.decode import Decoded
+from components._core.types.measured_columns import PICTURE_MEASURES
 
+_WHOLE = ("width", "height", "frames", "size")
+_REAL = ("brightness", "contrast", "sharpness", "colour")
 TYPES: dict[str, pa.DataType] = {
-    "width": pa.int64(),
-    "height": pa.int64(),
-    "mode": pa.string(),
-    "format": pa.string(),
-    "named": pa.string(),
-    "frames": pa.int64(),
-    "size": pa.int64(),
-    "sha256": pa.string(),
-    "hash": pa.string(),
-    "group": pa.string(),
-    "brightness": pa.float32(),
-    "contrast": pa.float32(),
-    "sharpness": pa.float32(),
-    "colour": pa.float32(),
+    name: pa.int64() if name in _WHOLE else pa.float32() if name in _REAL else pa.string() for name in PICTURE_MEASURES
 }
 """Arrow type of each measured column, by its name behind the picture's own and a dot."""
 SKETCH_SIDE = 11
