@@ -11,6 +11,8 @@ from components._core.types.measured_columns import GROUP, PICTURE_MEASURES, REA
 
 PICTURES_SCHEME = "pictures://"
 """Beginning of a source that is a folder of pictures, with a folder for each class."""
+WEBDATASET_SCHEME = "webdataset://"
+"""Beginning of a source that is tar archives of samples."""
 DEFAULT_COLUMN, PATH_COLUMN = "picture", "path"
 _PATH_REASON = "names the file: a request does not have it"
 
@@ -61,18 +63,18 @@ class Pictures(Section):
 def with_pictures(raw: Any) -> Any:
     """Complete a raw `data` section with pictures: what is measured is excluded from the model, and the split goes by what a picture shows.
 
-    A source of the scheme `pictures://` has the section by itself.
+    A source of files of pictures has the section by itself.
     """
     if not isinstance(raw, dict):
         return raw
-    is_folder = isinstance(raw.get("source"), str) and raw["source"].startswith(PICTURES_SCHEME)
-    given = raw.get("pictures", {} if is_folder else None)
+    has_files = isinstance(raw.get("source"), str) and raw["source"].startswith((PICTURES_SCHEME, WEBDATASET_SCHEME))
+    given = raw.get("pictures", {} if has_files else None)
     if not isinstance(given, dict | Pictures):
         return raw
     pictures = given if isinstance(given, Pictures) else _parse(given)
     if pictures is None:
         return raw  # pydantic says what is wrong
-    reasons = {**pictures.measured, **({PATH_COLUMN: _PATH_REASON} if is_folder else {})}
+    reasons = {**pictures.measured, **({PATH_COLUMN: _PATH_REASON} if has_files else {})}
     completed = {**raw, "pictures": given}
     exclude, known = raw.get("exclude") or [], raw.get("exclusion_reasons") or {}
     if isinstance(exclude, list) and isinstance(known, dict):

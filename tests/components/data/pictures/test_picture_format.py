@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -287,3 +288,76 @@ def test_what_is_measured_is_excluded_from_the_model_and_can_be_a_rule(tmp_path:
     assert Project.model_validate({"name": "z", "task": "regression", "label": "y", "data": given}).data.split.by == [
         "person"
     ]
+
+
+def write_tar(path: Path, members: list[tuple[str, bytes]], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def samples(made: list[tuple[str, str, bytes]]) -> list[tuple[str, bytes]]:
+    members = []
+    for number, (label, name, content) in enumerate(made):
+        members += [(f"{number:04}.{name.rsplit('.')[-1]}", content), (f"{number:04}.cls", label.encode())]
+        members.append((f"{number:04}.json", json.dumps({"taken": number, "place": "Seoul"}).encode()))
+    return members
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_tar_archives_of_samples_give_the_same_examples_as_a_folder(mode: str, tmp_path: Path, ingest: Ingest) -> None:
+    made = pictures()
+    root = write_folder(tmp_path / "zoo", made)
+    (tmp_path / "tars").mkdir()
+    write_tar(tmp_path / "tars" / "a.tar", samples(made[:10]), mode)
+    write_tar(tmp_path / "tars" / "b.tar", samples(made[10:]), mode)
+    _, folder, _ = ingest(f"pictures://{root}")
+    _, tars, _ = ingest(f"webdataset://{tmp_path / 'tars'}")
+    extra = {"taken", "place"}
+    known = {
+        digest: {name: value for name, value in row.items() if name not in extra}
+        for digest, row in by_hash(tars).items()
+    }
+    assert known == by_hash(folder)
+    assert sorted(tars["taken"].to_pylist()) == sorted([*range(10), *range(14)])
+    assert {"taken", "place"} < {*tars.schema.names}
+
+
+def test_names_that_would_leave_the_archive_and_links_write_nothing(tmp_path: Path, ingest: Ingest) -> None:
+    made = samples(pictures())
+    path = write_tar(tmp_path / "zoo.tar", [*made, ("../../evil.png", encode(scene(70))), ("../../evil.cls", b"cat")])
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("9999.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        archive.addfile(link)
+    _, table, _ = ingest(f"webdataset://{path}")
+    assert table.num_rows == 25
+    assert not list(tmp_path.rglob("evil.png"))
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("a.bin", b"x")], "has no sample"),
+        ([("a.png", encode(scene(1))), ("a.cls", b"\xff\xfe\x00")], "'a.cls' is not UTF-8"),
+        ([("a.png", encode(scene(1))), ("a.json", b"[1]")], "'a.json' is not a JSON object"),
+    ],
+)
+def test_an_archive_that_is_not_one_of_samples_is_refused(
+    members: list[tuple[str, bytes]], message: str, tmp_path: Path, ingest: Ingest
+) -> None:
+    with pytest.raises(DataError, match=message):
+        ingest(f"webdataset://{write_tar(tmp_path / 'zoo.tar', members)}")
+
+
+def test_a_damaged_archive_is_refused(tmp_path: Path, ingest: Ingest) -> None:
+    path = write_tar(tmp_path / "zoo.tar", samples(pictures()))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(DataError, match="cannot be read as a tar archive"):
+        ingest(f"webdataset://{path}")
+    path.write_text("hello")
+    with pytest.raises(DataError, match="cannot be read as a tar archive"):
+        ingest(f"webdataset://{path}")
