@@ -140,13 +140,14 @@ class Data(Section):
             raise ValueError(f"exclusion_reasons names {other!r}, which is not in exclude")
         return self
 
-    def with_join_sources(self, locate: Callable[[str], str]) -> Data:
-        """Return the section with the source of each join replaced, as by its absolute path; itself without joins."""
-        if not self.join:
-            return self
-        return self.model_copy(
-            update={"join": [join.model_copy(update={"source": locate(join.source)}) for join in self.join]}
-        )
+    def with_places(self, locate: Callable[[str], str]) -> Data:
+        """Return the section with the source of each join and the folder of pictures replaced, as by an absolute path; itself without them."""
+        changes: dict[str, Any] = {}
+        if self.join:
+            changes["join"] = [join.model_copy(update={"source": locate(join.source)}) for join in self.join]
+        if self.pictures is not None and self.pictures.folder:
+            changes["pictures"] = self.pictures.model_copy(update={"folder": locate(self.pictures.folder)})
+        return self.model_copy(update=changes) if changes else self
 
     @field_validator("spans", mode="before")
     @classmethod

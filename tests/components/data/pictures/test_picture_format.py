@@ -18,9 +18,11 @@ from PIL import Image
 from components._core.checks import Outcome
 from components._core.errors import ConfigError, DataError
 from components._core.examples.artifact import SPLITS, Manifest
+from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.types.artifact_files import QUARANTINE
 from components._core.types.measured_columns import PICTURE_MEASURES
+from components._data.joins.source_state import fingerprint_state
 from components.ingest.ingest import ingest_examples
 from tests.components.core.pictures.pictures import bomb, encode, scene
 
@@ -240,6 +242,19 @@ def test_the_fingerprint_says_when_a_picture_changes_or_is_renamed(tmp_path: Pat
     (root / "cat" / "p00.png").rename(root / "dog" / "p00.png")
     prints.append(open_source(f"pictures://{root}").fingerprint("all"))
     assert len(set(prints)) == 3
+
+
+def test_a_picture_that_a_row_names_is_a_part_of_the_sources_state(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "zoo", pictures(2))
+    (tmp_path / "zoo.csv").write_text("picture,label\nzoo/cat/p00.png,cat\n")
+    named = Data.model_validate({"source": str(tmp_path / "zoo.csv"), "pictures": {}})
+    apart = Data.model_validate({"source": str(tmp_path / "zoo.csv"), "pictures": {"folder": str(root)}})
+    before = [fingerprint_state(data) for data in (named, apart)]
+    assert [fingerprint_state(data) for data in (named, apart)] == before
+    (root / "cat" / "p00.png").write_bytes(encode(scene(77)))
+    assert all(
+        one != two for one, two in zip(before, [fingerprint_state(named), fingerprint_state(apart)], strict=True)
+    )
 
 
 @pytest.mark.parametrize(
