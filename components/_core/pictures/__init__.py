@@ -1,0 +1,1 @@
+"""Pictures: decoded within bounds, measured, compared; knows no stage."""
