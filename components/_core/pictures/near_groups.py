@@ -125,7 +125,8 @@ def _make_basis() -> NDArray[np.float32]:
     """Make the waves of a small copy as unit vectors, [waves, 121]."""
     middles = np.pi * (np.arange(SKETCH_SIDE) + 0.5) / SKETCH_SIDE
     waves = [np.outer(np.cos(down * middles), np.cos(across * middles)).ravel() for down, across in _WAVES]
-    return np.stack([wave / np.linalg.norm(wave) for wave in waves]).astype(np.float32)
+    basis: NDArray[np.float32] = np.stack([wave / np.linalg.norm(wave) for wave in waves]).astype(np.float32)
+    return basis
 
 
 _BASIS = _make_basis()

@@ -14,9 +14,9 @@ from components._data.formats.csv.format import CsvFormat
 from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
 from components._data.formats.partitioned import PartitionedFormat
+from components._data.formats.pictures.picture_format import PictureFormat
 from components._data.formats.tfrecord.format import TFRecordFormat
 from components._data.formats.xlsx.format import XlsxFormat
-from components._data.pictures.picture_format import PictureFormat
 from components._data.sources.contract import SpanFile
 
 FORMATS: dict[str, type[Format]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components._core.files import fingerprint_of
 from components._core.project.data_config import Data
 from components._data.joins.joined_columns import errors_name_the_join
-from components._data.pictures.picture_state import fingerprint_pictures
+from components._data.sources.picture_state import fingerprint_pictures
 from components._data.sources.registry import open_source
 
 

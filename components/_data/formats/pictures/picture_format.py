@@ -118,7 +118,7 @@ class PictureFormat(Format):
         import pyarrow as pa
 
         from components._core.pictures.near_groups import NearGroups
-        from components._data.pictures.picture_rows import PictureRows, chunks
+        from components._data.formats.pictures.picture_rows import PictureRows, chunks
 
         column = self._pictures.column
         plain = pa.string() if self._is_path else pa.binary()

@@ -20,8 +20,8 @@ from components._core.project.picture_config import PATH_COLUMN, Pictures
 from components._core.types.measured_columns import GROUP, measured_column
 from components._core.types.texts import shorten
 from components._data.formats.bad_rows import BadRow
+from components._data.formats.pictures.picture_files import PictureFiles
 from components._data.formats.rows import FileTally, Rows
-from components._data.pictures.picture_files import PictureFiles
 from components._data.sources.contract import SpanFile
 
 _MOST_ROWS = 256
