@@ -1,0 +1,1 @@
+"""Pictures ingested and validated beside Pillow alone."""
