@@ -29,7 +29,8 @@ _WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 _RECENT = 1_024
 """First pictures that are looked through one by one, before they are sorted in among the others."""
 _KEY_BITS = 12
-_NEIGHBOURS = np.array(list(product((-1, 0, 1), repeat=len(_WAVES))), np.int64)
+_NEIGHBOURS = np.array([(0, *others) for others in product((-1, 0, 1), repeat=len(_WAVES) - 1)], np.int64)
+"""Steps to the cells around one; those along the first wave have neighbouring keys."""
 
 Sketches = NDArray[np.uint8]
 
@@ -92,8 +93,8 @@ class NearGroups:
     def _candidates(self, cell: NDArray[np.int16]) -> NDArray[np.int64]:
         """Return the indices of the first pictures in the cells around one."""
         keys = _pack(cell.astype(np.int64) + _NEIGHBOURS)
-        starts = np.searchsorted(self._sorted_keys, keys)
-        ends = np.searchsorted(self._sorted_keys, keys, side="right")
+        starts = np.searchsorted(self._sorted_keys, keys - 1)
+        ends = np.searchsorted(self._sorted_keys, keys + 1, side="right")
         full = np.flatnonzero(ends > starts)
         recent = self._cells[len(self._sorted) : self._count]
         near = np.flatnonzero((np.abs(recent - cell) <= 1).all(axis=1)) + len(self._sorted)
