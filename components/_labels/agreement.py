@@ -88,7 +88,7 @@ def measure_cohen(votes: Votes) -> dict[tuple[str, str], Estimate]:
 def percent_statistic(votes: Votes) -> Statistic:
     """Return the share of agreeing pairs as a function of the items' weights."""
     agreeing = _agreeing_share(votes)
-    return lambda weights: _ratio(weights @ agreeing, weights.sum())
+    return lambda weights: _ratio(float(weights @ agreeing), float(weights.sum()))
 
 
 def fleiss_statistic(votes: Votes) -> Statistic:
@@ -96,7 +96,7 @@ def fleiss_statistic(votes: Votes) -> Statistic:
     counts, agreeing = votes.counts(), _agreeing_share(votes)
 
     def statistic(weights: Weights) -> float | None:
-        observed = _ratio(weights @ agreeing, weights.sum())
+        observed = _ratio(float(weights @ agreeing), float(weights.sum()))
         totals = weights @ counts
         return _kappa(observed, float(((totals / max(totals.sum(), 1)) ** 2).sum()))
 

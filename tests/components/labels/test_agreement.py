@@ -126,7 +126,7 @@ def _alpha_by_definition(votes: Votes, level: Level) -> float:
 @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
 @pytest.mark.parametrize("gaps", [0.0, 0.4])
 def test_alpha_is_that_of_its_definition(level: Level, gaps: float) -> None:
-    for seed in range(5):
+    for seed in range(3):
         votes = _random_votes(seed, gaps)
 
         assert measure_alpha(votes, level).value == pytest.approx(_alpha_by_definition(votes, level))
@@ -176,22 +176,22 @@ def test_large_numbers_close_to_each_other_keep_their_digits() -> None:
 
 
 def test_the_interval_has_the_truth_in_about_95_of_100_samples() -> None:
-    """The truth is alpha of twenty thousand items of the same annotators; each sample has eighty of these."""
+    """The truth is alpha of ten thousand items of the same annotators; each sample has eighty of these."""
     generator = np.random.default_rng(11)
-    truth = generator.integers(0, 3, 20_000)
+    truth = generator.integers(0, 3, 10_000)
     codes = np.stack(
-        [np.where(generator.random(20_000) < 0.7, truth, generator.integers(0, 3, 20_000)) for _ in "ab"], 1
+        [np.where(generator.random(10_000) < 0.7, truth, generator.integers(0, 3, 10_000)) for _ in "ab"], 1
     )
     many = Votes(("x", "y", "z"), ("a", "b"), codes.astype(np.int32), np.array([]))
     target = measure_alpha(many, "nominal").value
     samples = (
         Votes(many.values, many.annotators, many.codes[start : start + 80], many.points)
-        for start in range(0, 8_000, 80)
+        for start in range(0, 4_000, 80)
     )
     estimates = [measure_alpha(sample, "nominal") for sample in samples]
     covered = sum(estimate.low <= target <= estimate.high for estimate in estimates)
 
-    assert 88 <= covered <= 100  # of 100; 95 are expected, and a standard error is 2.2
+    assert 43 <= covered <= 50  # of 50; 47.5 are expected, and a standard error is 1.5
 
 
 def test_an_interval_is_the_same_in_every_process() -> None:
