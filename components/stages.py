@@ -30,7 +30,7 @@ INGEST = register(
     StageSpec(
         "ingest",
         _STAGES,
-        reads=("data", "gates.model.slices"),
+        reads=("data", "gates.model.slices", "labels"),
         environment=_STORE,
         own_process=True,
     )
@@ -39,7 +39,7 @@ VALIDATE = register(
     StageSpec(
         "validate",
         _STAGES,
-        reads=("gates.data", "data.exclusion_reasons", "data.checks"),
+        reads=("gates.data", "data.exclusion_reasons", "data.checks", "labels"),
         code="schema",
         environment=_STORE,
         imports=("tensorflow_data_validation", "components.validate.validate"),

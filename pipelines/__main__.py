@@ -22,6 +22,7 @@ from pipelines.cli import (
     data,
     explain,
     kfp,
+    label,
     monitor,
     predict,
     project,
@@ -43,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (run, explain, project, data, serving, approval, predict, monitor, triggers, clean, kfp, cluster):
+for group in (run, explain, project, data, label, serving, approval, predict, monitor, triggers, clean, kfp, cluster):
     group.register(app)
 
 

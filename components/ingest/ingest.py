@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from components._data.sources.registry import open_source, span_unit
 from components.ingest.date_checks import check_orders
 from components.ingest.join_checks import check_joins, describe_joins, judge_joins, list_joined
 from components.ingest.kept_spans.reuse import SpanReuse
+from components.ingest.label_origins import read_label_origin
 from components.ingest.named_columns import check_named_columns
 from components.ingest.outcome_checks import check_cells, check_splits
 from components.ingest.pinned_dataset import check_pin
@@ -62,6 +64,7 @@ def ingest_examples(project: Project, *, examples: Path, quarantine: Path) -> Ou
         read = [ingested for span in reader.spans for ingested in reader.ingest_span(span, splitter, examples, aside)]
         reuse.finish()
     manifest = _manifest(project, table, joins, splitter, examples, read, aside, rules.dropped)
+    manifest = replace(manifest, labels=read_label_origin(project, files))
     pinned = check_pin(project, manifest)
     judge_rows(project, manifest.files[0].path, sum(manifest.rows.values()), rules, aside.count)
     judge_joins(data, joins)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from components._core.checks import Check, Outcome, judge
 from components._core.examples.artifact import SPLITS, Manifest
+from components._core.examples.label_agreement import check_origin
 from components._core.private_names import public_path_check
 from components._core.project.gate_config import Severity
 from components._core.project.project_file import Project
@@ -100,6 +101,7 @@ def validate_examples(
     checks += splits.result()
     checks += pictures.checks if pictures else ()
     checks += check_spans(manifest, deployment)
+    checks += check_origin(manifest.labels, project.labels)
     for comparison in compared:
         checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
     outcome = _judge(checks, manifest, types)

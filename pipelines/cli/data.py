@@ -13,6 +13,7 @@ from pipelines.cli.arguments import ProjectPath
 
 if TYPE_CHECKING:  # imported at run time only by the command that needs it
     from components._core.examples.artifact import Manifest, SourceFile
+    from components._core.examples.label_origin import LabelOrigin
     from components._core.project.project_file import Project
     from components.validate.drift import Shift
     from pipelines.datasets import Dataset
@@ -90,11 +91,21 @@ def show(project: ProjectPath, name: Name) -> None:
     typer.echo(f"split    {dataset.split}")
     typer.echo(f"spans    {dataset.manifest.format_spans()}")
     typer.echo("columns  " + ", ".join(f"{column} {kind}" for column, kind in manifest.columns.items()))
+    if manifest.labels:
+        typer.echo(_describe_labels(manifest.labels))
     typer.echo("files")
     _show_files(manifest.files)
     for table in manifest.joined:
         typer.echo(f"joined   {', '.join(table.columns.values())}; {table.unmatched:,} rows without a match")
         _show_files(table.files)
+
+
+def _describe_labels(origin: LabelOrigin) -> str:
+    by = ", ".join(f"{name} {count:,}" for name, count in origin.annotators.items())
+    when = f", {origin.since[:10]} to {origin.until[:10]}" if origin.since else ""
+    alpha = origin.agreement.get("alpha")
+    agreed = "" if alpha is None else f", alpha {alpha:.3f} on {origin.agreement.get('items', 0):,} items"
+    return f"labels   {origin.rows:,} by {by}{when}, with {', '.join(origin.tools)}{agreed}"
 
 
 def _show_files(files: list[SourceFile]) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components._core.examples.label_origin import LabelOrigin
 from components._core.examples.safe_parquet import pq
 from components._core.examples.split_definition import SplitDefinition, load_definition
 from components._core.files import fingerprint_of, read_json, write_json
@@ -86,6 +87,7 @@ class Manifest:
         span_unit: Name of the unit of the spans, see `span_units.py`.
         dropped: Rows that `data.rows` left out, by rule; empty without rules.
         joined: The second tables of `data.join`, in its order.
+        labels: Origin of the labels, where people gave them with `naru label`; None: unknown.
     """
 
     fingerprint: str
@@ -97,6 +99,7 @@ class Manifest:
     span_unit: str = NUMBER.name
     dropped: dict[str, int] = field(default_factory=dict)
     joined: list[JoinedTable] = field(default_factory=list)
+    labels: LabelOrigin | None = None
 
     @property
     def unit(self) -> SpanUnit:
@@ -117,7 +120,7 @@ class Manifest:
     def save(self, examples: Path) -> None:
         """Write it into the artifact."""
         raw = asdict(self)
-        for name in ("dropped", "joined"):  # as manifests were before there were rules and joins
+        for name in ("dropped", "joined", "labels"):  # as manifests were before there were rules, joins and labels
             if not raw[name]:
                 del raw[name]
         if self.split is not None:
@@ -139,7 +142,8 @@ class Manifest:
             JoinedTable(**{**table, "files": [SourceFile(**file) for file in table["files"]]})
             for table in raw.get("joined", [])
         ]
-        return cls(**{**raw, "files": files, "split": split, "joined": joined})
+        labels = LabelOrigin.from_json(raw["labels"]) if raw.get("labels") else None
+        return cls(**{**raw, "files": files, "split": split, "joined": joined, "labels": labels})
 
 
 def split_file(examples: Path, split: str, span: int) -> Path:

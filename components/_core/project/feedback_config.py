@@ -20,7 +20,8 @@ _SPAN = "{span}"
 Provenance = Literal["id", "row", "time", "version", "share", "known_at"]
 
 
-def _check_spans(value: Any) -> Any:
+def check_span_location(value: Any) -> Any:
+    """Refuse a location of spans without exactly one `{span}`, or of another format than Parquet."""
     if isinstance(value, str) and value and value.count(_SPAN) != 1:
         raise ValueError(f"found {value!r}; must have {_SPAN} once, as in s3://bucket/flights/{_SPAN}.parquet")
     if isinstance(value, str) and value and not value.endswith(".parquet"):
@@ -135,7 +136,7 @@ class Feedback(Section):
     ] = DAILY
     spans: Annotated[
         str,
-        BeforeValidator(_check_spans),
+        BeforeValidator(check_span_location),
         Field(
             description="Path or URL of the spans, with `{span}` for their number; `data.source` of a project that trains on them. "
             "Empty: `feedback/spans/{span}/rows.parquet` beside the project's models in the store."

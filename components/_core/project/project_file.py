@@ -20,6 +20,7 @@ from components._core.project.data_config import Data
 from components._core.project.feedback_config import Feedback
 from components._core.project.gate_config import Gates
 from components._core.project.keep_config import Keep
+from components._core.project.label_config import Labelling
 from components._core.project.live_test_config import check_live_test
 from components._core.project.model_config import ImportedModel
 from components._core.project.monitor_config import Monitor
@@ -46,7 +47,7 @@ LARGEST_FILE = 1 << 20
 class Project(Section):
     """What `project.yaml` says. See the module's docstring."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"feedback", "model", "monitor", "transform"})
+    later: ClassVar[frozenset[str]] = frozenset({"feedback", "labels", "model", "monitor", "transform"})
 
     version: Annotated[Literal[1], Field(description="Version of this file's format.")] = 1
     name: Annotated[
@@ -82,6 +83,7 @@ class Project(Section):
     feedback: Annotated[
         Feedback | None, Field(description="Absent: no labels come later, or they are joined elsewhere.")
     ] = None
+    labels: Annotated[Labelling | None, Field(description="Absent: people label nothing with `naru label`.")] = None
     monitor: Monitor = Monitor()
     triggers: Triggers = Triggers()
     keep: Keep = Keep()
@@ -211,6 +213,12 @@ class Project(Section):
     def _feedback_fits_the_project(self) -> Project:
         if self.feedback:
             self.feedback.check_project(self.label, has_log=self.serve.request_log is not None)
+        return self
+
+    @model_validator(mode="after")
+    def _labels_fit_the_project(self) -> Project:
+        if self.labels:
+            self.labels.check_project(self.label, TASKS[self.task])
         return self
 
     @model_validator(mode="after")

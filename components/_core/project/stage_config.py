@@ -13,7 +13,7 @@ from typing import Any
 EVERYTHING = ("data", "transform", "model", "train", "tune", "gates", "serve")
 """The sections that a stage sees only if its spec names them."""
 FEEDBACK = "feedback"
-APART = (FEEDBACK, "monitor")
+APART = (FEEDBACK, "monitor", "labels")
 """Sections that only a stage which names them sees: no training run depends on them."""
 _ONLY_BY_NAME = (("data", "checks"),)
 """Parts that a stage which reads their section does not see unless its spec names them, or every section: a change of what is

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import pytest
 
 from components._core.checks import Outcome
 from components._core.errors import ConfigError
+from components._core.examples.artifact import Manifest
+from components._core.examples.label_origin import LabelOrigin
 from components._core.files import hash_file
 from components._core.report.page import Page
 from components._core.store.ledger import Deployment
@@ -309,3 +311,19 @@ def test_a_wide_table_stays_usable(validate, write):
     features = next(block for block in blocks if block.title == "Columns")
     assert features.folded
     assert len(features.content["rows"]) == 200
+
+
+def test_labels_whose_annotators_agree_too_little_block_the_run(validate, three, project):
+    examples = three()
+    agreement = {"alpha": 0.41, "low": 0.3, "high": 0.5, "items": 80}
+    manifest = replace(Manifest.load(examples), labels=LabelOrigin(420, 1, {"ann": 420}, agreement=agreement))
+    labels = {"classes": ["0", "1"], "min_alpha": 0.667}
+
+    unknown = validate(examples, project(labels=labels), to="unknown")
+    manifest.save(examples)
+    blocked = validate(examples, project(labels=labels))
+
+    assert unknown.check("label agreement").status == "no_baseline"
+    assert unknown.outcome.verdict == "warn"
+    assert blocked.outcome.verdict == "blocked"
+    assert "alpha 0.410 (0.300 to 0.500) on 80 items is below labels.min_alpha, 0.667" in blocked.outcome.reason

@@ -1,0 +1,1 @@
+"""The formats in which work lists go out and labels come back."""

@@ -1,0 +1,160 @@
+"""Import labels: held against the schema and the work lists, kept once however often a file is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from components._core.errors import ConfigError, DataError
+from components._labels.annotations import Annotation, FoundLabel, FoundLabels, keep_latest, name_some
+from components._labels.label_schema import LabelSchema
+from components._labels.label_store import LabelStore
+
+_NOTHING = "nothing was imported"
+
+
+@dataclass
+class ImportReport:
+    """What an import found.
+
+    Attributes:
+        tool: The program that wrote the file.
+        new: Annotations that were not there.
+        changed: Annotations that replace an earlier one of the same annotator.
+        known: Annotations that were there already.
+        skipped: Items without a label.
+        repeated: Annotations of the same item and annotator in the file, of which the latest counts: place and item.
+        unknown: Labels of items that no work list has: place and item.
+        unreadable: Place and reason of what is not a label of one item.
+        annotators: Annotations by annotator.
+    """
+
+    tool: str
+    new: int = 0
+    changed: int = 0
+    known: int = 0
+    skipped: int = 0
+    repeated: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    annotators: Counter[str] = field(default_factory=Counter)
+
+
+def import_labels(
+    store: LabelStore, schema: LabelSchema, found: FoundLabels, where: str, content: bytes, annotator: str = ""
+) -> ImportReport:
+    """Hold the labels of a file against schema and work lists, and keep those that are new.
+
+    Args:
+        store: The store.
+        schema: The label schema.
+        found: What the file has.
+        where: The file's name.
+        content: The file's content.
+        annotator: Who gave the labels of which the file does not say it.
+
+    Raises:
+        ConfigError: When labels have no annotator and none is given.
+        DataError: When the file is of another project or version, has labels that the schema does not allow, or none of its items is known.
+        ServiceError: When the store is damaged.
+        UnavailableError: When the store does not answer.
+    """
+    _check_origin(found.labels, schema, where)
+    _check_annotators(found.labels, annotator, where)
+    labels = _parse_labels(found.labels, schema, where)
+    known = store.item_ids()
+    report = ImportReport(found.tool, skipped=found.skipped, unreadable=found.unreadable)
+    given: list[Annotation] = []
+    for each, label in zip(found.labels, labels, strict=True):
+        if each.item not in known:
+            report.unknown.append((each.where, each.item))
+            continue
+        given.append(
+            Annotation(each.item, each.annotator or annotator, label, each.time, found.tool, schema.config.version)
+        )
+    if report.unknown and not given:
+        names = name_some(item or "without a name" for _, item in report.unknown)
+        remedy = f"import what annotators made of a list of naru label export or next; {_NOTHING}"
+        raise DataError(f"no work list of this project has its items: {names}", where=where, remedy=remedy)
+    _find_repeated(found.labels, report, annotator)
+    _keep(store, schema, list(keep_latest(given).values()), report, {"file": where, "sha256": _hash(content)})
+    return report
+
+
+def _check_origin(labels: Sequence[FoundLabel], schema: LabelSchema, where: str) -> None:
+    if other := [each.project for each in labels if each.project and each.project != schema.project]:
+        message = f"is an export of the project {name_some(other)}; this one is {schema.project!r}"
+        raise DataError(message, where=where, remedy=f"import it there; {_NOTHING}")
+    version = schema.config.version
+    if others := {each.schema for each in labels if each.schema is not None and each.schema != version}:
+        named = ", ".join(map(str, sorted(others)))
+        message = f"was exported with version {named} of the label schema; the project has version {version}"
+        remedy = f"set labels.version back to import it, or export the rows again; {_NOTHING}"
+        raise DataError(message, where=where, remedy=remedy)
+
+
+def _check_annotators(labels: Sequence[FoundLabel], annotator: str, where: str) -> None:
+    nameless = [each.where for each in labels if not each.annotator]
+    if nameless and not annotator:
+        message = f"labels without an annotator: {len(nameless):,}, the first in {nameless[0]}"
+        raise ConfigError(message, where=where, remedy=f"name who gave them with --annotator; {_NOTHING}")
+
+
+def _parse_labels(labels: Sequence[FoundLabel], schema: LabelSchema, where: str) -> list[str]:
+    parsed, wrong = [], []
+    for each in labels:
+        try:
+            parsed.append(schema.parse_label(each.label))
+        except ValueError as error:
+            wrong.append((each, str(error)))
+    if wrong:
+        first, reason = wrong[0]
+        names = name_some(each.label for each, _ in wrong)
+        message = f"{len(wrong):,} of {len(labels):,} labels are not in the schema: {names}; {first.where}: {reason}"
+        remedy = f"correct them, or add the class to labels.classes; {_NOTHING}"
+        raise DataError(message, where=where, remedy=remedy)
+    return parsed
+
+
+def _find_repeated(labels: Sequence[FoundLabel], report: ImportReport, annotator: str) -> None:
+    seen = set[tuple[str, str]]()
+    unknown = {item for _, item in report.unknown}
+    for each in labels:
+        key = (each.item, each.annotator or annotator)
+        if each.item in unknown:
+            continue
+        report.annotators[key[1]] += key not in seen
+        if key in seen:
+            report.repeated.append((each.where, each.item))
+        seen.add(key)
+
+
+def _keep(
+    store: LabelStore,
+    schema: LabelSchema,
+    given: Sequence[Annotation],
+    report: ImportReport,
+    facts: Mapping[str, Any],
+) -> None:
+    """Keep the annotations that are not in the store as they are; a file that brings none leaves no trace."""
+    before = store.read_annotations(schema.config.version)
+    brought = []
+    for each in given:
+        earlier = before.get(each.key)
+        if earlier is not None and keep_latest([earlier, each])[each.key].label == earlier.label:
+            report.known += 1
+            continue
+        report.changed += earlier is not None
+        report.new += earlier is None
+        brought.append(each)
+    aside = [{"where": place, "reason": "unknown item", "item": item} for place, item in report.unknown]
+    aside += [{"where": place, "reason": reason} for place, reason in report.unreadable]
+    if brought:
+        store.add_annotations(brought, aside, {**facts, "tool": report.tool, "skipped": report.skipped})
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,95 @@
+"""`naru label export|import|agree|next`: rows go out to annotators, and their labels come back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from components._core.errors import ConfigError
+from pipelines.cli.arguments import ProjectPath
+
+if TYPE_CHECKING:  # imported at run time only by the command that needs it
+    from pipelines.labelling.work_lists import WorkList
+
+_PANEL = "Data"
+_BLOCKED = 5
+_group = typer.Typer(name="label", no_args_is_help=True, rich_markup_mode="markdown")
+
+Format = Annotated[
+    str, typer.Option("--format", help="label-studio, coco or csv; default: by the file.", show_default=False)
+]
+Output = Annotated[Path | None, typer.Option("--output", help="The list's file, as in work.json or work.csv.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    message = "Rows to annotators, and their labels back: export, import, agree, next."
+    app.add_typer(_group, help=message, rich_help_panel=_PANEL)
+
+
+@_group.command(epilog="Example: `naru label export reviews --source new.csv --output work.json`")
+def export(
+    project: ProjectPath = Path(),
+    output: Output = None,
+    source: Annotated[
+        str, typer.Option(help="The table of the rows.", show_default="labels.source, else data.source")
+    ] = "",
+    format_: Format = "",
+    rows: Annotated[int, typer.Option(min=0, help="Most rows, the first ones; 0: all without a label.")] = 0,
+    adjudicate: Annotated[
+        bool, typer.Option("--adjudicate", help="The items on which annotators are divided, with what they said.")
+    ] = False,
+) -> None:
+    """Write rows without a label as a work list: Label Studio's JSON, COCO for pictures, or CSV."""
+    from pipelines.labelling.work_lists import export_rows, export_ties
+
+    if output is None:
+        raise ConfigError("is missing", where="--output", remedy="name the list's file, as in work.json")
+    if adjudicate:
+        _print(export_ties(project, output, format_))
+    else:
+        _print(export_rows(project, output, format_, source, rows))
+
+
+@_group.command(name="import", epilog="Example: `naru label import project-1.json reviews`")
+def import_(
+    file: Annotated[Path, typer.Argument(help="The file with labels: Label Studio's JSON, COCO or CSV.")],
+    project: ProjectPath = Path(),
+    format_: Format = "",
+    annotator: Annotated[str, typer.Option(help="Who gave the labels of which the file does not say it.")] = "",
+) -> None:
+    """Keep the labels of a file, and write rows with a label as the next span; the same file again changes nothing."""
+    from pipelines.labelling.imports import import_file
+
+    for line in import_file(project, file, format_, annotator):
+        typer.echo(line)
+
+
+@_group.command(epilog="Example: `naru label agree reviews`")
+def agree(
+    project: ProjectPath = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """Show how far annotators agree; ends with exit code 5 when alpha is below labels.min_alpha."""
+    from pipelines.labelling.agreement import describe_agreement, measure_project
+
+    report = measure_project(project)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), ensure_ascii=False, sort_keys=True))
+    else:
+        for line in describe_agreement(report):
+            typer.echo(line)
+    if report.check.status == "fail":
+        raise typer.Exit(_BLOCKED)
+
+
+def _print(made: WorkList) -> None:
+    for line in made.lines:
+        typer.echo(line)
+    for file in made.files:
+        typer.echo(file)
+    if made.files:
+        typer.echo(f"{made.rows.num_rows:,} rows to label")
