@@ -22,7 +22,9 @@ _FACTOR = 0x9E3779B97F4A7C15
 _INVERSE = pow(_FACTOR, -1, 1 << 64)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _BMP = 1 << 16
-_MOST_BYTES = 1 << 22
+_SPACE = 32
+_MOST_BYTES = 1 << 16
+"""Bytes of texts at a time: what is computed of them stays in the processor's cache."""
 _RANGES = (
     (HANGUL, ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FB), (0xFFA0, 0xFFDC))),
     (KANA, ((0x3041, 0x309F), (0x30A1, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF9F))),
@@ -73,6 +75,40 @@ class CodePoints:
             return np.take(_lower(), self.values)
         return np.where(self.values < _BMP, np.take(_lower(), np.minimum(self.values, _BMP - 1)), self.values)
 
+    @cached_property
+    def words(self) -> tuple[CodePoints, NDArray[np.bool_]]:
+        """The words alone: letters, digits and symbols in lower case with one space between words, and which texts are of a wide script.
+
+        A letter of a wide script is a syllable or a word: Hangul, kana and Han.
+        """
+        is_told = self.classes >= DIGIT
+        is_gap = np.zeros(len(is_told), bool)
+        is_gap[1:] = is_told[:-1]
+        is_gap &= ~is_told
+        is_gap[self.starts[:-1][self.lengths > 0]] = False
+        is_kept = is_told | is_gap
+        values = np.where(is_gap, np.uint32(_SPACE), self.lower)[is_kept]
+        starts = _before(is_kept)[self.starts]
+        last = starts[1:][np.diff(starts) > 0] - 1
+        is_inner = np.ones(len(values), bool)  # a space behind the last word is not between words
+        is_inner[last] = values[last] != _SPACE
+        words = CodePoints(values[is_inner], _before(is_inner)[starts])
+        is_wide = (self.classes == HANGUL) | (self.classes == KANA) | (self.classes == HAN)
+        return words, 2 * self.count_each(is_wide) > self.count_each(is_told)
+
+    @cached_property
+    def _sums(self) -> Hashes:
+        """Sums of the code points before each place, each by a power of a number (uint64 [characters + 1])."""
+        sums = np.zeros(len(self.values) + 1, np.uint64)
+        np.cumsum(self.values * _powers(len(self.values)), out=sums[1:])
+        return sums
+
+    def hash_ranges(self, begins: Integers, ends: Integers) -> Hashes:
+        """Hash ranges of the code points: a polynomial of them modulo 2^64, mixed; equal ranges have equal hashes."""
+        sums = self._sums
+        shifted = (sums[ends] - sums[begins]) * _inverse_powers(len(sums))[begins]
+        return mix(shifted + (ends - begins).astype(np.uint64) * np.uint64(_FACTOR))
+
     def owners(self, values: NDArray[np.int64] | None = None) -> Integers:
         """Return the text of each code point, or of the given places."""
         if values is None:
@@ -81,24 +117,24 @@ class CodePoints:
 
     def count_each(self, marked: NDArray[np.bool_]) -> Integers:
         """Count the marked code points of each text."""
-        sums = np.concatenate([[0], np.cumsum(marked)])
+        sums = _before(marked)
         return np.asarray(sums[self.starts[1:]] - sums[self.starts[:-1]])
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of some texts: runs of letters, in lower case.
+    """The words of some texts.
 
     Attributes:
         hashes: A hash of each word (uint64 [words]).
         owners: The text of each word (int64 [words]).
-        starts: Place of its first letter in the code points.
+        begins: Place of its first letter in the code points of `CodePoints.words`.
         ends: The place behind its last one.
     """
 
     hashes: Hashes
     owners: Integers
-    starts: Integers
+    begins: Integers
     ends: Integers
 
 
@@ -132,29 +168,21 @@ def read_texts(texts: list[str]) -> CodePoints:
 
 
 def find_words(texts: CodePoints) -> Words:
-    """Find the words of texts: runs of letters that no other character parts, in lower case."""
-    marked = np.concatenate([[False], texts.classes >= LATIN, [False]])
-    inner = np.zeros(len(texts.values) + 1, bool)
-    inner[texts.starts] = True  # a text's first letter does not go on with the last one before it
-    begins = np.flatnonzero(marked[1:] & (~marked[:-1] | inner))
-    ends = np.flatnonzero(marked[:-1] & (~marked[1:] | inner))
-    return Words(hash_ranges(texts.lower, begins, ends), texts.owners(begins), begins, ends)
+    """Find the words of texts: runs of letters and digits, in lower case."""
+    words, _ = texts.words
+    is_border = np.ones(len(words.values) + 1, bool)
+    is_border[1:-1] = words.values[:-1] == _SPACE
+    is_border[words.starts] = True
+    borders = np.flatnonzero(is_border)
+    begins, ends = borders[:-1], borders[1:]
+    ends = ends - (words.values[ends - 1] == _SPACE)
+    return Words(words.hash_ranges(begins, ends), words.owners(begins), begins, ends)
 
 
-def hash_word(word: str) -> int:
-    """Return the hash that `find_words` gives a word in lower case."""
-    codes = np.array([ord(letter) for letter in word], np.uint32)
-    return int(hash_ranges(codes, np.array([0]), np.array([len(codes)]))[0])
-
-
-def hash_ranges(values: NDArray[np.uint32], begins: Integers, ends: Integers) -> Hashes:
-    """Hash ranges of code points: a polynomial modulo 2^64 of them, mixed; equal ranges have equal hashes."""
-    powers = _powers(len(values) + 1)
-    sums = np.zeros(len(values) + 1, np.uint64)
-    np.cumsum(mix(values.astype(np.uint64)) * powers[:-1], out=sums[1:])
-    return mix(
-        (sums[ends] - sums[begins]) * _inverse_powers(len(values) + 1)[begins] + (ends - begins).astype(np.uint64)
-    )
+def hash_words(words: list[str]) -> Hashes:
+    """Return the hashes that `find_words` gives words in lower case."""
+    texts = read_texts(words)
+    return texts.hash_ranges(texts.starts[:-1], texts.starts[1:])
 
 
 def mix(values: Hashes) -> Hashes:
@@ -169,7 +197,14 @@ def _decode(raw: bytes, offsets: Integers) -> CodePoints:
     if len(values) == len(raw):
         return CodePoints(values, offsets)
     is_first = (np.frombuffer(raw, np.uint8) & 0xC0) != 0x80
-    return CodePoints(values, np.concatenate([[0], np.cumsum(is_first)])[offsets])
+    return CodePoints(values, _before(is_first)[offsets])
+
+
+def _before(marked: NDArray[np.bool_]) -> Integers:
+    """Return how many are marked before each place (int64 [places + 1])."""
+    sums = np.zeros(len(marked) + 1, np.int64)
+    np.cumsum(marked, out=sums[1:])
+    return sums
 
 
 def _beyond(values: NDArray[np.uint32]) -> NDArray[np.uint32]:

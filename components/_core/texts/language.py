@@ -29,7 +29,7 @@ from components._core.texts.code_points import (
     THAI,
     CodePoints,
     find_words,
-    hash_word,
+    hash_words,
     read_column,
 )
 
@@ -104,7 +104,7 @@ def languages() -> list[str]:
 
 def guess(texts: CodePoints) -> NDArray[np.int64]:
     """Return the language of each text as an index: 0 unknown, then those by script, Japanese, Chinese, those in Latin letters."""
-    counts = np.stack([texts.count_each(texts.classes == kind) for kind in range(LATIN, LETTER + 1)], axis=1)
+    counts = _count_classes(texts)
     letters = counts.sum(axis=1)
     result = np.zeros(texts.count, np.int64)
     enough = letters >= _FEWEST_LETTERS
@@ -124,19 +124,25 @@ def guess(texts: CodePoints) -> NDArray[np.int64]:
     return result
 
 
+def _count_classes(texts: CodePoints) -> NDArray[np.int64]:
+    """Count the letters of each script in each text (int64 [texts, scripts])."""
+    counts = np.zeros((texts.count, LETTER + 1 - LATIN), np.int64)
+    for kind in np.flatnonzero(np.bincount(texts.classes, minlength=LETTER + 1)[LATIN:]):
+        counts[:, kind] = texts.count_each(texts.classes == kind + LATIN)
+    return counts
+
+
 def _guess_latin(texts: CodePoints) -> NDArray[np.int64]:
     """Return the index of the language whose common words a text has most; -1: none is ahead."""
-    hashes, languages_of, weights = _common_words()
+    hashes, weighted = _common_words()
     words = find_words(texts)
     totals = np.bincount(words.owners, minlength=texts.count)
     places = np.minimum(np.searchsorted(hashes, words.hashes), len(hashes) - 1)
     known = hashes[places] == words.hashes
     scores = np.zeros((texts.count, len(_WORDS)))
-    rows = languages_of[places[known]]  # [words, languages]
+    rows, owners = places[known], words.owners[known]
     for number in range(len(_WORDS)):
-        scores[:, number] = np.bincount(
-            words.owners[known], weights=rows[:, number] * weights[places[known]], minlength=texts.count
-        )
+        scores[:, number] = np.bincount(owners, weights=weighted[rows, number], minlength=texts.count)
     order = np.sort(scores, axis=1)
     is_common = order[:, -1] >= np.where(totals <= _SHORT, 0.5, _FEWEST_SHARE * totals / 2)
     is_ahead = order[:, -1] >= _AHEAD * order[:, -2]
@@ -144,14 +150,16 @@ def _guess_latin(texts: CodePoints) -> NDArray[np.int64]:
 
 
 @cache
-def _common_words() -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sorted hashes of all common words, the languages that have each, and its weight: one of fewer languages tells more."""
+def _common_words() -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
+    """Return the sorted hashes of all common words, and how much each tells of each language: one of fewer languages tells more."""
     by_word: dict[str, list[int]] = {}
     for number, words in enumerate(_WORDS.values()):
         for word in words.replace("'", " ").split():
             by_word.setdefault(word, []).append(number)
-    listed = sorted((hash_word(word), numbers) for word, numbers in by_word.items() if len(word) > 1 or word in "eioy")
-    has = np.zeros((len(listed), len(_WORDS)))
-    for row, (_, numbers) in enumerate(listed):
-        has[row, numbers] = 1.0
-    return np.array([key for key, _ in listed], np.uint64), has, 1.0 / has.sum(axis=1)
+    words = [word for word in by_word if len(word) > 1 or word in "eioy"]
+    hashes = hash_words(words)
+    order = np.argsort(hashes)
+    has = np.zeros((len(words), len(_WORDS)))
+    for row, place in enumerate(order.tolist()):
+        has[row, by_word[words[place]]] = 1.0
+    return hashes[order], has / has.sum(axis=1, keepdims=True)

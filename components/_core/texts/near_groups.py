@@ -20,14 +20,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components._core.texts.code_points import (
-    DIGIT,
-    HAN,
-    HANGUL,
-    KANA,
     CodePoints,
     Hashes,
     Integers,
-    hash_ranges,
     mix,
     read_column,
 )
@@ -185,7 +180,7 @@ class NearGroups:
 
 def sketch(texts: CodePoints) -> Sketches:
     """Compute the signatures of texts."""
-    letters, wide = _normalise(texts)
+    letters, wide = texts.words
     lengths = letters.lengths
     sizes = np.where(wide, _WIDE_SHINGLE, _SHINGLE)
     shingles = np.where(lengths > 0, np.maximum(lengths - sizes + 1, 1), 0)
@@ -193,11 +188,11 @@ def sketch(texts: CodePoints) -> Sketches:
     within = np.arange(len(owners)) - np.repeat(np.cumsum(shingles) - shingles, shingles)
     begins = letters.starts[:-1][owners] + within
     ends = np.minimum(begins + sizes[owners], letters.starts[1:][owners])
-    hashes = hash_ranges(letters.values, begins, ends)
+    hashes = letters.hash_ranges(begins, ends)
     minima = np.full(texts.count * BINS, _EMPTY, np.uint32)
     places = owners * BINS + (hashes >> np.uint64(57)).astype(np.int64)
     np.minimum.at(minima, places, (hashes & np.uint64(0xFFFFFFFE)).astype(np.uint32) >> np.uint32(1))
-    ids = hash_ranges(letters.values, letters.starts[:-1], letters.starts[1:])
+    ids = letters.hash_ranges(letters.starts[:-1], letters.starts[1:])
     return Sketches(_densify(minima.reshape(texts.count, BINS)), ids, lengths > 0)
 
 
@@ -210,27 +205,6 @@ def _pack(bands: NDArray[np.uint32], rows: Integers) -> Hashes:
     """Return entries of the index: the key of a band and the number of the text, for each."""
     keys = bands.astype(np.uint64) << _BITS
     return np.asarray((keys | rows.astype(np.uint64)[:, None]).ravel())
-
-
-def _normalise(texts: CodePoints) -> tuple[CodePoints, NDArray[np.bool_]]:
-    """Return letters, digits and symbols in lower case with one space between words, and which texts are of a script with wide letters."""
-    classes = texts.classes
-    told = classes >= DIGIT
-    gap = np.zeros(len(told), bool)
-    gap[1:] = told[:-1]
-    gap &= ~told
-    begins = texts.starts[:-1][texts.lengths > 0]
-    gap[begins] = False
-    kept = told | gap
-    values = np.where(gap, np.uint32(32), texts.lower)[kept]
-    starts = np.concatenate([[0], np.cumsum(kept)])[texts.starts]
-    # a space behind the last word is not between words
-    last = starts[1:][np.diff(starts) > 0] - 1
-    trailing = np.zeros(len(values), bool)
-    trailing[last] = values[last] == 32
-    letters = CodePoints(values[~trailing], np.concatenate([[0], np.cumsum(~trailing)])[starts])
-    wide = np.isin(classes, (HANGUL, KANA, HAN))
-    return letters, 2 * texts.count_each(wide) > texts.count_each(told)
 
 
 def _densify(minima: NDArray[np.uint32]) -> NDArray[np.uint32]:
