@@ -153,8 +153,8 @@ def _guess_latin(texts: CodePoints) -> NDArray[np.int64]:
 def _common_words() -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
     """Return the sorted hashes of all common words, and how much each tells of each language: one of fewer languages tells more."""
     by_word: dict[str, list[int]] = {}
-    for number, words in enumerate(_WORDS.values()):
-        for word in words.replace("'", " ").split():
+    for number, common in enumerate(_WORDS.values()):
+        for word in common.replace("'", " ").split():
             by_word.setdefault(word, []).append(number)
     words = [word for word in by_word if len(word) > 1 or word in "eioy"]
     hashes = hash_words(words)
