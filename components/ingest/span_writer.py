@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components._core.examples.artifact import SPLITS, split_file
 from components._core.examples.safe_parquet import pq
+from components._core.types.column_types import BYTES
 
 
 class SpanWriter:
@@ -44,6 +45,15 @@ class SpanWriter:
             if split not in self._files:
                 path = split_file(self._examples, split, self._span)
                 path.parent.mkdir(exist_ok=True)
-                # format 2.6: an older one has no nanoseconds
-                self._files[split] = pq.ParquetWriter(path, part.schema, compression="snappy", version="2.6")
+                self._files[split] = _open_writer(path, part.schema)
             self._files[split].write_table(pa.Table.from_batches([part]))
+
+
+def _open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a file of format 2.6, since an older one has no nanoseconds; bytes, such as pictures, are compressed already and do not repeat."""
+    encoded = [field.name for field in schema if BYTES.is_arrow(field.type)]
+    if not encoded:
+        return pq.ParquetWriter(path, schema, compression="snappy", version="2.6")
+    others = [field.name for field in schema if field.name not in encoded]
+    compression = {**dict.fromkeys(others, "snappy"), **dict.fromkeys(encoded, "NONE")}
+    return pq.ParquetWriter(path, schema, compression=compression, version="2.6", use_dictionary=others)

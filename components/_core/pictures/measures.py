@@ -27,7 +27,9 @@ _SHRUNK_SIDE = 33
 """Shorter side, in pixels, down to which a picture is made smaller by whole steps: three times the sketch."""
 _LEVELS = np.arange(256.0)
 _SIDE = 256
-"""Longer side, in pixels, of the copy on which sharpness and colour are measured, so that they do not depend on the resolution."""
+"""Longer side, in pixels, of the copy on which sharpness is measured, so that it hardly depends on the resolution."""
+_COLOUR_SIDE = 64
+"""The same for colour, which is not in the details."""
 _ENDINGS = {
     "jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "jfif": "JPEG", "mpo": "JPEG", "png": "PNG", "apng": "PNG", "webp": "WEBP",
     "tif": "TIFF", "tiff": "TIFF", "gif": "GIF", "bmp": "BMP", "dib": "BMP",
@@ -82,8 +84,7 @@ def measure(data: bytes, decoded: Decoded, name: str = "") -> Measures:
     shown = to_8_bits(decoded.image)
     shown = shown.convert("RGB") if shown.mode == "RGBA" else shown
     grey = shown if shown.mode == "L" else shown.convert("L")
-    small = _reduce(shown)
-    luma = np.asarray(grey if small is shown else small.convert("L"))
+    luma = np.asarray(_reduce(grey, _SIDE))
     histogram = np.asarray(grey.histogram(), dtype=np.float64)
     count = histogram.sum()
     brightness = float(histogram @ _LEVELS / count)
@@ -101,7 +102,7 @@ def measure(data: bytes, decoded: Decoded, name: str = "") -> Measures:
         brightness,
         contrast,
         _sharpness(luma),
-        _colour(small),
+        _colour(_reduce(shown, _COLOUR_SIDE)),
         np.asarray(_shrink(shrunk, (SKETCH_SIDE, SKETCH_SIDE)), dtype=np.uint8).ravel(),
     )
 
@@ -112,8 +113,9 @@ def format_of_name(name: str) -> str | None:
     return _ENDINGS.get(ending.lower()) if dot and stem else None
 
 
-def _reduce(shown: Image.Image) -> Image.Image:
-    factor = max(1, -(-max(shown.size) // _SIDE))
+def _reduce(shown: Image.Image, side: int) -> Image.Image:
+    """Return a picture made smaller by a whole step, so that its longer side has at most so many pixels."""
+    factor = -(-max(shown.size) // side)
     return shown.reduce(factor) if factor > 1 else shown
 
 
@@ -142,8 +144,7 @@ def _sharpness(luma: NDArray[np.uint8]) -> float:
     laplacian += levels[1:-1, 2:]
     laplacian -= 4 * levels[1:-1, 1:-1]
     flat = laplacian.ravel().astype(np.float32)  # at most 1,020 each: float32 holds their squares, and sums up in parts
-    mean = float(flat.mean(dtype=np.float64))
-    return max(float(np.dot(flat, flat)) / len(flat) - mean**2, 0.0)
+    return max(float(np.dot(flat, flat)) / len(flat) - (float(flat.sum()) / len(flat)) ** 2, 0.0)
 
 
 def _colour(small: Image.Image) -> float:

@@ -71,34 +71,45 @@ class NearGroups:
         units = centred / np.maximum(norms[:, None], 1e-6)
         cells = np.floor(units @ _BASIS.T / self._width).astype(np.int16)
         flat = norms / np.sqrt(_SIZE) < LEAST_CONTRAST
+        self._sort()
+        starts, ends = self._ranges(cells)
+        full = (ends > starts) & ~flat[:, None]
         found = []
         for place, digest in enumerate(digests):
             own = digest[:_ID_DIGITS]
-            group = own if flat[place] else self._find(units[place], cells[place])
+            group = own
+            if not flat[place]:
+                runs = [self._sorted[starts[place, at] : ends[place, at]] for at in np.flatnonzero(full[place])]
+                group = self._find(units[place], cells[place], runs)
             if not group:
                 self._keep(sketches[place], norms[place], cells[place], own)
             found.append(group or own)
         return found
 
-    def _find(self, unit: NDArray[np.float32], cell: NDArray[np.int16]) -> str:
-        """Return the group of the earliest picture that is like this one; empty: there is none."""
-        candidates = self._candidates(cell)
+    def _ranges(self, cells: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the cells around each picture begin and end among the sorted ones, [pictures, runs]."""
+        keys = _pack((cells.astype(np.int64)[:, None, :] + _NEIGHBOURS).reshape(-1, len(_WAVES)))
+        starts = np.searchsorted(self._sorted_keys, keys - 1).reshape(len(cells), -1)
+        ends = np.searchsorted(self._sorted_keys, keys + 1, side="right").reshape(len(cells), -1)
+        return starts, ends
+
+    def _find(self, unit: NDArray[np.float32], cell: NDArray[np.int16], runs: list[NDArray[np.uint32]]) -> str:
+        """Return the group of the earliest picture that is like this one; empty: there is none.
+
+        Args:
+            unit: The small copy without its mean and contrast, [121].
+            cell: Its cell.
+            runs: Indices of the sorted first pictures in the cells around it.
+        """
+        recent = self._cells[len(self._sorted) : self._count]
+        near = np.flatnonzero((np.abs(recent - cell) <= 1).all(axis=1)) + len(self._sorted)
+        candidates = np.concatenate([*runs, near]).astype(np.int64) if runs else near
         if not candidates.size:
             return ""
         # the unit vector has the mean 0, so that the means of the others add nothing
         products = self._sketches[candidates].astype(np.float32) @ unit / self._norms[candidates]
         alike = candidates[products >= self._correlation]
         return self._ids[int(alike.min())].decode() if alike.size else ""
-
-    def _candidates(self, cell: NDArray[np.int16]) -> NDArray[np.int64]:
-        """Return the indices of the first pictures in the cells around one."""
-        keys = _pack(cell.astype(np.int64) + _NEIGHBOURS)
-        starts = np.searchsorted(self._sorted_keys, keys - 1)
-        ends = np.searchsorted(self._sorted_keys, keys + 1, side="right")
-        full = np.flatnonzero(ends > starts)
-        recent = self._cells[len(self._sorted) : self._count]
-        near = np.flatnonzero((np.abs(recent - cell) <= 1).all(axis=1)) + len(self._sorted)
-        return np.concatenate([*(self._sorted[starts[each] : ends[each]].astype(np.int64) for each in full), near])
 
     def _keep(self, sketch: Sketches, norm: np.float32, cell: NDArray[np.int16], own: str) -> None:
         place = self._count
@@ -109,6 +120,9 @@ class NearGroups:
         self._sketches[place], self._norms[place], self._cells[place] = sketch, norm, cell
         self._ids[place] = own.encode()
         self._count += 1
+
+    def _sort(self) -> None:
+        """Sort the recent pictures in among the others, when there are many."""
         if self._count - len(self._sorted) >= _RECENT:
             keys = _pack(self._cells[: self._count].astype(np.int64))
             self._sorted = np.argsort(keys, kind="stable").astype(np.uint32)

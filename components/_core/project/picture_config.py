@@ -50,6 +50,11 @@ class Pictures(Section):
     ] = 0.99
 
     @property
+    def max_bytes(self) -> int:
+        """`max_mb` in bytes."""
+        return int(self.max_mb * (1 << 20))
+
+    @property
     def measured(self) -> dict[str, str]:
         """Reason for excluding each measured column from the model, by its name."""
         return {measured_column(self.column, name): REASON.format(self.column) for name in PICTURE_MEASURES}

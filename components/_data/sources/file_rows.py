@@ -111,10 +111,13 @@ class _Folder:
         return path[len(self.root) :].lstrip("/")
 
     def _batches(self, schema: pa.Schema) -> Batches:
-        threads = 1 if isinstance(self.filesystem, LocalFileSystem) else _THREADS
-        with ThreadPoolExecutor(threads) as pool:
-            for first in range(0, len(self.paths), _BATCH_FILES):
-                paths = self.paths[first : first + _BATCH_FILES]
+        runs = [self.paths[first : first + _BATCH_FILES] for first in range(0, len(self.paths), _BATCH_FILES)]
+        if isinstance(self.filesystem, LocalFileSystem):
+            for paths in runs:
+                yield from _as_batches(map(self._read, paths), paths, self._name, schema)
+            return
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for paths in runs:
                 yield from _as_batches(pool.map(self._read, paths), paths, self._name, schema)
 
     def _read(self, path: str) -> bytes:

@@ -21,10 +21,13 @@ class PictureFiles:
         filesystem: The file system.
         folder: The folder.
         max_bytes: Most bytes that are read of one.
+
+    Attributes:
+        filesystem: As given.
     """
 
     def __init__(self, filesystem: Any, folder: str, max_bytes: int) -> None:
-        self._filesystem, self._folder, self._max_bytes = filesystem, folder.rstrip("/"), max_bytes
+        self.filesystem, self._folder, self._max_bytes = filesystem, folder.rstrip("/"), max_bytes
 
     @classmethod
     def of_table(cls, file: SpanFile, folder: str, max_bytes: int) -> PictureFiles:
@@ -61,7 +64,7 @@ class PictureFiles:
         """
         place = self._locate(path)
         try:
-            with self._filesystem.open(place, "rb") as stream:
+            with self.filesystem.open(place, "rb") as stream:
                 return bytes(stream.read(self._max_bytes + 1))
         except FileNotFoundError:
             raise PictureError("there is no such file") from None
@@ -83,7 +86,7 @@ class PictureFiles:
         return place
 
     def _is_inside(self, place: str) -> bool:
-        if not isinstance(self._filesystem, LocalFileSystem):
+        if not isinstance(self.filesystem, LocalFileSystem):
             return place.startswith(f"{self._folder}/")
         from os.path import realpath
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,8 +115,10 @@ class PictureFormat(Format):
         """See `Format`. A row whose picture is missing, cannot be read or exceeds a bound is set aside, with the reason."""
         import pyarrow as pa
 
+        from components._core.pictures.decode import Limits
         from components._core.pictures.near_groups import NearGroups
-        from components._data.formats.pictures.picture_rows import PictureRows, chunks
+        from components._core.pictures.prepared import PictureWorkers
+        from components._data.formats.pictures.picture_rows import PictureRows
 
         column = self._pictures.column
         plain = pa.string() if self._is_path else pa.binary()
@@ -126,11 +126,9 @@ class PictureFormat(Format):
         inner = replace(schema, types={**types, column: plain})
         own = [name for name in cells if name != column and name not in self._measured]
         self._groups = self._groups or (NearGroups(self._pictures.near) if self._pictures.near else None)
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            reader = PictureRows(file, self._pictures, self._groups, self._is_path, self.unit, reject, tally, pool)
-            for rows in self._inner.read_rows(file, inner, label, reject, own, tally):
-                for part in chunks(rows, column):
-                    yield reader.read(part, cells)
+        with PictureWorkers(Limits(self._pictures.max_pixels, self._pictures.max_bytes)) as workers:
+            reader = PictureRows(file, self._pictures, self._groups, self._is_path, self.unit, reject, tally, workers)
+            yield from reader.read(self._inner.read_rows(file, inner, label, reject, own, tally), cells)
 
     @property
     def _measured(self) -> list[str]:

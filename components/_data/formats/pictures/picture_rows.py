@@ -1,9 +1,10 @@
-"""Decode, measure and rewrite the pictures of some rows, on all cores."""
+"""Bring the pictures of some rows to one form and measure them, some rows ahead of those that are wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -11,11 +12,12 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from fsspec.implementations.local import LocalFileSystem
 
-from components._core.pictures.canonical import canonical_bytes
-from components._core.pictures.decode import Limits, PictureError, open_picture
-from components._core.pictures.measures import TYPES, Measures, measure
+from components._core.pictures.decode import PictureError
+from components._core.pictures.measures import TYPES, Measures
 from components._core.pictures.near_groups import NearGroups
+from components._core.pictures.prepared import PictureWorkers, Prepared
 from components._core.project.picture_config import PATH_COLUMN, Pictures
 from components._core.types.measured_columns import GROUP, measured_column
 from components._core.types.texts import shorten
@@ -26,14 +28,16 @@ from components._data.sources.contract import SpanFile
 
 _MOST_ROWS = 256
 _MOST_BYTES = 16 << 20
-"""Bounds on the rows in memory at a time."""
+"""Bounds on the rows of a batch."""
+_AHEAD = 2
+"""Batches that are begun before their rows are wanted, so that workers have work while rows are written."""
 _ID_DIGITS = 16
-
-Read = tuple[bytes, Measures] | PictureError
+_THREADS = 16
+"""Files that are requested at a time from a store, which answers each after a while."""
 
 
 def chunks(rows: Rows, column: str) -> Iterator[Rows]:
-    """Cut rows into runs of bounded size.
+    """Cut rows into batches of bounded size.
 
     Args:
         rows: The rows.
@@ -57,6 +61,28 @@ def _slice(rows: Rows, first: int, end: int) -> Rows:
 
 
 @dataclass(frozen=True)
+class _Begun:
+    """A batch whose pictures are being prepared.
+
+    Attributes:
+        rows: The rows, as the format gave them.
+        names: Name of each picture's file.
+        unread: Why a picture's file cannot be read, by place.
+        parts: What the workers will give.
+    """
+
+    rows: Rows
+    names: list[str]
+    unread: dict[int, PictureError]
+    parts: list[Future[list[Prepared]]]
+
+    def result(self) -> list[Prepared]:
+        """Wait for the pictures."""
+        found = [each for part in self.parts for each in part.result()]
+        return [self.unread.get(place, each) for place, each in enumerate(found)]
+
+
+@dataclass(frozen=True)
 class PictureRows:
     """Reads the pictures of one file's rows.
 
@@ -68,7 +94,7 @@ class PictureRows:
         unit: Unit of a row's location.
         reject: Called with every row that is set aside.
         tally: What is read counts in it: the content of files that rows name.
-        pool: Threads, one for each core: Pillow decodes without Python's lock.
+        workers: Prepare the pictures.
     """
 
     file: SpanFile
@@ -78,22 +104,40 @@ class PictureRows:
     unit: Literal["line", "row"]
     reject: Callable[[BadRow], None]
     tally: FileTally | None
-    pool: ThreadPoolExecutor
+    workers: PictureWorkers
 
-    def read(self, rows: Rows, cells: Collection[str]) -> Rows:
-        """Return the rows whose pictures can be read, with their measures; reject the others.
+    def read(self, batches: Iterable[Rows], cells: Collection[str]) -> Iterator[Rows]:
+        """Yield the rows whose pictures can be read, with their measures; reject the others.
 
         Args:
-            rows: Some rows of the file.
+            batches: The rows of the file.
             cells: Columns whose raw cells are returned, too.
         """
-        column = self.pictures.column
-        values = rows.examples.column(rows.examples.schema.get_field_index(column)).to_pylist()
-        names = self._names(rows, values)
-        found = list(self.pool.map(self._read, values, names))
+        waiting: deque[_Begun] = deque()
+        for batch in batches:
+            for part in chunks(batch, self.pictures.column):
+                waiting.append(self._begin(part))
+                if len(waiting) > _AHEAD:
+                    yield self._finish(waiting.popleft(), cells)
+        while waiting:
+            yield self._finish(waiting.popleft(), cells)
+
+    def _begin(self, rows: Rows) -> _Begun:
+        column = rows.examples.column(rows.examples.schema.get_field_index(self.pictures.column))
+        if not self.is_path:
+            names = self._names(rows)
+            return _Begun(rows, names, {}, self.workers.submit(column.to_pylist(), names))
+        names = [str(value or "") for value in column.to_pylist()]
+        read = list(self._threads.map(self._read, names) if self._threads else map(self._read, names))
+        unread = {place: each for place, each in enumerate(read) if isinstance(each, PictureError)}
+        values = [None if isinstance(each, PictureError) else each for each in read]
+        return _Begun(rows, names, unread, self.workers.submit(values, names))
+
+    def _finish(self, begun: _Begun, cells: Collection[str]) -> Rows:
+        rows, found = begun.rows, begun.result()
         kept = np.array([not isinstance(each, PictureError) for each in found], dtype=bool)
         if not kept.all():
-            self._reject(rows, names, found)
+            self._reject(rows, begun.names, found)
             rows = rows.filter(kept)
         good = [each for each in found if not isinstance(each, PictureError)]
         if self.is_path and self.tally is not None:
@@ -103,35 +147,28 @@ class PictureRows:
         return self._with_measures(rows, good, cells)
 
     @cached_property
-    def limits(self) -> Limits:
-        """The bounds on a picture."""
-        return Limits(self.pictures.max_pixels, int(self.pictures.max_mb * (1 << 20)))
+    def _files(self) -> PictureFiles:
+        return PictureFiles.of_table(self.file, self.pictures.folder, self.pictures.max_bytes)
 
     @cached_property
-    def files(self) -> PictureFiles:
-        """The files that rows name."""
-        return PictureFiles.of_table(self.file, self.pictures.folder, self.limits.max_bytes)
+    def _threads(self) -> ThreadPoolExecutor | None:
+        """Threads that wait for a store; a local file is there at once."""
+        return None if isinstance(self._files.filesystem, LocalFileSystem) else ThreadPoolExecutor(_THREADS)
 
-    def _names(self, rows: Rows, values: list[str | bytes | None]) -> list[str]:
+    def _names(self, rows: Rows) -> list[str]:
         """Return the name of each picture's file, as far as the rows have it."""
-        if self.is_path:
-            return [str(value or "") for value in values]
         place = rows.examples.schema.get_field_index(PATH_COLUMN)
         if place < 0 or not pa.types.is_string(rows.examples.column(place).type):
-            return [""] * len(values)
+            return [""] * rows.examples.num_rows
         return [value or "" for value in rows.examples.column(place).to_pylist()]
 
-    def _read(self, value: str | bytes | None, name: str) -> Read:
+    def _read(self, name: str) -> bytes | PictureError:
         try:
-            if not value:
-                raise PictureError("is missing")
-            data = self.files.read(value) if isinstance(value, str) else value
-            decoded = open_picture(data, self.limits)
-            return canonical_bytes(data, decoded), measure(data, decoded, name)
+            return self._files.read(name) if name else PictureError("is missing")
         except PictureError as error:
             return error
 
-    def _reject(self, rows: Rows, names: list[str], found: list[Read]) -> None:
+    def _reject(self, rows: Rows, names: list[str], found: list[Prepared]) -> None:
         lines, column = rows.lines(), self.pictures.column
         others = [name for name in rows.examples.schema.names if name != column]
         for place, (name, each) in enumerate(zip(names, found, strict=True)):
