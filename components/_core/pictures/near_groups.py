@@ -6,7 +6,7 @@ the usual distance of 6 and finds 56 % of their altered copies; a correlation of
 with hardly any contrast, such as a piece of sky, only has equal ones beside it.
 
 A picture joins the group of the earliest one that is like it, or begins its own. So rows that are added later never change a group, and
-a chain of small changes does not make one group of all. Only first pictures are kept, in 157 bytes each.
+a chain of small changes does not make one group of all. Only first pictures are kept, in 190 bytes each.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ LEAST_CONTRAST = 6.0
 """Standard deviation of the small copy, in levels of 255, below which pictures are not compared: noise would decide."""
 _SIZE = SKETCH_SIDE**2
 _ID_DIGITS = 16
-_WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
+_WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2))
 """Waves down and across a small copy, the longest ones: pictures differ most along these."""
+_CELL_WAVES = 5
+"""Of these, the first ones by which cells are cut; by all of them most candidates are left out before whole copies are compared."""
 _RECENT = 1_024
 """First pictures that are looked through one by one, before they are sorted in among the others."""
 _KEY_BITS = 12
-_NEIGHBOURS = np.array([(0, *others) for others in product((-1, 0, 1), repeat=len(_WAVES) - 1)], np.int64)
+_NEIGHBOURS = np.array([(0, *others) for others in product((-1, 0, 1), repeat=_CELL_WAVES - 1)], np.int64)
 """Steps to the cells around one; those along the first wave have neighbouring keys."""
 
 Sketches = NDArray[np.uint8]
@@ -48,12 +50,13 @@ class NearGroups:
     def __init__(self, correlation: float = CORRELATION) -> None:
         self._correlation = correlation
         # unit vectors whose product is at least c are no further apart than this, so neither are their parts along a wave
-        self._width = max(float(np.sqrt(2 * (1 - correlation))), 1e-3)
+        self._width = max(float(np.sqrt(2 * (1 - correlation))), 1e-3) * (1 + 1e-5)  # float32 rounds
         self._count = 0
         self._sketches = np.empty((_RECENT, _SIZE), np.uint8)
         self._norms = np.empty(_RECENT, np.float32)
         self._ids = np.empty(_RECENT, f"S{_ID_DIGITS}")
-        self._cells = np.empty((_RECENT, len(_WAVES)), np.int16)
+        self._cells = np.empty((_RECENT, _CELL_WAVES), np.int16)
+        self._parts = np.empty((_RECENT, len(_WAVES)), np.float32)
         self._sorted_keys, self._sorted = np.empty(0, np.int64), np.empty(0, np.uint32)
 
     def assign(self, sketches: Sketches, digests: Sequence[str]) -> list[str]:
@@ -69,7 +72,8 @@ class NearGroups:
         centred = levels - levels.mean(axis=1, keepdims=True)
         norms = np.linalg.norm(centred, axis=1)
         units = centred / np.maximum(norms[:, None], 1e-6)
-        cells = np.floor(units @ _BASIS.T / self._width).astype(np.int16)
+        parts = units @ _BASIS.T
+        cells = np.floor(parts[:, :_CELL_WAVES] / self._width).astype(np.int16)
         flat = norms / np.sqrt(_SIZE) < LEAST_CONTRAST
         self._sort()
         starts, ends = self._ranges(cells)
@@ -80,24 +84,31 @@ class NearGroups:
             group = own
             if not flat[place]:
                 runs = [self._sorted[starts[place, at] : ends[place, at]] for at in np.flatnonzero(full[place])]
-                group = self._find(units[place], cells[place], runs)
+                group = self._find(units[place], parts[place], cells[place], runs)
             if not group:
-                self._keep(sketches[place], norms[place], cells[place], own)
+                self._keep(sketches[place], norms[place], parts[place], cells[place], own)
             found.append(group or own)
         return found
 
     def _ranges(self, cells: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return where the cells around each picture begin and end among the sorted ones, [pictures, runs]."""
-        keys = _pack((cells.astype(np.int64)[:, None, :] + _NEIGHBOURS).reshape(-1, len(_WAVES)))
+        keys = _pack((cells.astype(np.int64)[:, None, :] + _NEIGHBOURS).reshape(-1, _CELL_WAVES))
         starts = np.searchsorted(self._sorted_keys, keys - 1).reshape(len(cells), -1)
         ends = np.searchsorted(self._sorted_keys, keys + 1, side="right").reshape(len(cells), -1)
         return starts, ends
 
-    def _find(self, unit: NDArray[np.float32], cell: NDArray[np.int16], runs: list[NDArray[np.uint32]]) -> str:
+    def _find(
+        self,
+        unit: NDArray[np.float32],
+        parts: NDArray[np.float32],
+        cell: NDArray[np.int16],
+        runs: list[NDArray[np.uint32]],
+    ) -> str:
         """Return the group of the earliest picture that is like this one; empty: there is none.
 
         Args:
             unit: The small copy without its mean and contrast, [121].
+            parts: Its parts along the waves.
             cell: Its cell.
             runs: Indices of the sorted first pictures in the cells around it.
         """
@@ -106,19 +117,26 @@ class NearGroups:
         candidates = np.concatenate([*runs, near]).astype(np.int64) if runs else near
         if not candidates.size:
             return ""
+        apart = self._parts[candidates]
+        apart -= parts
+        candidates = candidates[np.einsum("ij,ij->i", apart, apart) <= self._width**2]
+        if not candidates.size:
+            return ""
         # the unit vector has the mean 0, so that the means of the others add nothing
         products = self._sketches[candidates].astype(np.float32) @ unit / self._norms[candidates]
         alike = candidates[products >= self._correlation]
         return self._ids[int(alike.min())].decode() if alike.size else ""
 
-    def _keep(self, sketch: Sketches, norm: np.float32, cell: NDArray[np.int16], own: str) -> None:
+    def _keep(
+        self, sketch: Sketches, norm: np.float32, parts: NDArray[np.float32], cell: NDArray[np.int16], own: str
+    ) -> None:
         place = self._count
         if place == len(self._ids):
-            for name in ("_sketches", "_norms", "_ids", "_cells"):
+            for name in ("_sketches", "_norms", "_ids", "_cells", "_parts"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.empty_like(old)]))
-        self._sketches[place], self._norms[place], self._cells[place] = sketch, norm, cell
-        self._ids[place] = own.encode()
+        self._sketches[place], self._norms[place], self._ids[place] = sketch, norm, own.encode()
+        self._parts[place], self._cells[place] = parts, cell
         self._count += 1
 
     def _sort(self) -> None:
@@ -131,7 +149,7 @@ class NearGroups:
 
 def _pack(cells: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return one number for each cell, [cells], of [cells, waves]."""
-    shifts = np.arange(len(_WAVES)) * _KEY_BITS
+    shifts = np.arange(_CELL_WAVES) * _KEY_BITS
     packed: NDArray[np.int64] = ((cells + (1 << (_KEY_BITS - 1))) << shifts).sum(axis=1)
     return packed
 
