@@ -13,6 +13,7 @@ from components._core.project.config_types import Section
 from components._core.project.join_config import Join
 from components._core.project.split_config import Split
 from components._core.project.table_config import Csv, Sql, Xlsx
+from components._core.project.text_config import Texts, exclude_measured_texts
 
 _SPLIT = "{split}"
 _GIVEN_REASON = "names the split of each row"
@@ -22,7 +23,7 @@ class Data(Section):
     """Where the examples come from."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"sql", "xlsx", "missing_spans", "columns", "odd_cells", "join", "rows", "checks", "pin"}
+        {"sql", "xlsx", "missing_spans", "columns", "odd_cells", "join", "rows", "checks", "pin", "texts"}
     )
 
     source: Annotated[
@@ -89,6 +90,7 @@ class Data(Section):
         list[Join],
         Field(description="Second tables: their columns are brought to the rows by a key, as of the time of each row."),
     ] = []
+    texts: Annotated[Texts, Field(description="Columns of text in natural language.")] = Texts()
     quarantine_limit: Annotated[
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
@@ -110,6 +112,12 @@ class Data(Section):
         if not isinstance(exclude, list) or not isinstance(reasons, dict) or column in exclude:
             return raw  # pydantic refuses what is wrong
         return {**raw, "exclude": [*exclude, column], "exclusion_reasons": {**reasons, column: _GIVEN_REASON}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exclude_measured_texts(cls, raw: Any) -> Any:
+        """Exclude what ingest measures of texts."""
+        return exclude_measured_texts(raw)
 
     @model_validator(mode="after")
     def _given_splits_have_one_place(self) -> Data:

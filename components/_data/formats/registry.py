@@ -12,8 +12,10 @@ from components._data.formats.compression import HEAD_BYTES, read_head
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
 from components._data.formats.jsonl.format import JsonLinesFormat
+from components._data.formats.measured_texts import MeasuredTexts, read_as_texts
 from components._data.formats.parquet.format import ParquetFormat
 from components._data.formats.partitioned import PartitionedFormat
+from components._data.formats.text_lines.format import TextLinesFormat
 from components._data.formats.tfrecord.format import TFRecordFormat
 from components._data.formats.xlsx.format import XlsxFormat
 from components._data.sources.contract import SpanFile
@@ -54,8 +56,11 @@ def open_format(data: Data, file: SpanFile | None = None) -> Format:
                 where=f"data.{other.section}",
                 remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
             )
-    opened = kind(data)
-    return PartitionedFormat(opened) if file is not None and file.partition else opened
+    if file is None:
+        return kind(data)
+    opened = kind(read_as_texts(data))
+    whole = PartitionedFormat(opened) if file.partition else opened
+    return MeasuredTexts(whole) if data.texts.columns else whole
 
 
 def _find(data: Data, file: SpanFile | None) -> type[Format]:
@@ -105,3 +110,4 @@ register(JsonLinesFormat)
 register(AvroFormat)
 register(TFRecordFormat)
 register(XlsxFormat)
+register(TextLinesFormat)
