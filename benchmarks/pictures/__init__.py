@@ -1,1 +1,1 @@
-"""Benchmarks of pictures: speed and memory, and the findings of validate on faults that were put in."""
+"""Benchmarks of pictures: speed and memory beside Pillow alone, and the findings of validate on faults that were put in."""

@@ -1,1 +1,1 @@
-"""Pictures: decoded within bounds, measured, compared; knows no stage."""
+"""Encoded pictures: opened within bounds, brought to one form, measured, and grouped by what they show."""
