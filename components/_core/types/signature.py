@@ -32,11 +32,13 @@ class Feature:
         name: Its column name.
         dtype: The name of its type at the model's border.
         nullable: Whether a value may be missing.
+        content: What a text holds where the project says so: `picture` (base64 of an encoded one) or `text` (words); empty: a plain value.
     """
 
     name: str
     dtype: str
     nullable: bool
+    content: str = ""
 
     @property
     def type(self) -> FeatureType:
