@@ -59,6 +59,8 @@ _SCRIPT_LANGUAGES = {
     THAI: "th",
     DEVANAGARI: "hi",
 }
+CODES = (UNDETERMINED, *_SCRIPT_LANGUAGES.values(), "ja", "zh", *_WORDS)
+"""Languages by the index that `guess` gives."""
 _FEWEST_LETTERS = 2
 _SHARE_BESIDE_LATIN = 0.25
 """Share of a text's letters, from which a script other than Latin tells its language: brands and terms in Latin are common in all."""
@@ -72,7 +74,7 @@ _SHORT = 4
 
 def guess_column(column: pa.Array) -> pa.Array:
     """Return the language of each text (BCP 47; `und`: not known), null where the text is null."""
-    names = np.array([UNDETERMINED, *_SCRIPT_LANGUAGES.values(), "ja", "zh", *_WORDS], dtype=object)
+    names = np.array(CODES, dtype=object)
     parts = [names[guess(texts)] for _, texts in read_column(column)]
     found = pa.array(np.concatenate(parts) if parts else [], pa.string())
     return pa.array(found.to_pylist(), pa.string(), mask=np.asarray(column.is_null())) if column.null_count else found
@@ -99,11 +101,11 @@ def script_of(language: str) -> str:
 
 def languages() -> list[str]:
     """Return the languages that can be guessed."""
-    return sorted({*_SCRIPT_LANGUAGES.values(), "ja", "zh", *_WORDS})
+    return sorted(CODES[1:])
 
 
 def guess(texts: CodePoints) -> NDArray[np.int64]:
-    """Return the language of each text as an index: 0 unknown, then those by script, Japanese, Chinese, those in Latin letters."""
+    """Return the language of each text as an index of `CODES`."""
     counts = _count_classes(texts)
     letters = counts.sum(axis=1)
     result = np.zeros(texts.count, np.int64)
