@@ -86,6 +86,28 @@ def agree(
         raise typer.Exit(_BLOCKED)
 
 
+@_group.command(name="next", epilog="Example: `naru label next reviews --rows 200 --output work.json`")
+def next_(
+    project: ProjectPath = Path(),
+    output: Output = None,
+    rows: Annotated[int, typer.Option(help="Rows of the list.")] = 200,
+    source: Annotated[
+        str, typer.Option(help="The table of the rows.", show_default="labels.source, else data.source")
+    ] = "",
+    log: Annotated[
+        str, typer.Option(metavar="TIME", help="Select from the request log of this time, as in 7d, or all.")
+    ] = "",
+    by: Annotated[str, typer.Option(help="Uncertainty: margin or entropy.")] = "margin",
+    format_: Format = "",
+) -> None:
+    """Select the rows to label next: uncertain ones, some that drifted, and a random part that keeps estimates unbiased."""
+    from pipelines.labelling.next_rows import NextOptions, next_rows
+
+    if output is None:
+        raise ConfigError("is missing", where="--output", remedy="name the list's file, as in work.json")
+    _print(next_rows(project, NextOptions(rows, source, log, by), output, format_))
+
+
 def _print(made: WorkList) -> None:
     for line in made.lines:
         typer.echo(line)
