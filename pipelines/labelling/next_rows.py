@@ -17,7 +17,7 @@ from pipelines.labelling.champion_scores import open_champion
 from pipelines.labelling.drifted_cells import DriftedCell, find_drifted_cells, rows_in_cells
 from pipelines.labelling.opened import Opened, opened
 from pipelines.labelling.pools import LOGGED, LogPool, Pool, TablePool
-from pipelines.labelling.work_lists import MOST_ROWS, WorkList, choose_format, with_selection, write_list
+from pipelines.labelling.work_lists import MOST_ROWS, Target, WorkList, with_selection, write_list
 
 MEASURES = ("margin", "entropy")
 
@@ -39,14 +39,13 @@ class NextOptions:
     measure: str = "margin"
 
 
-def next_rows(folder: Path, options: NextOptions, output: Path, format_: str = "") -> WorkList:
+def next_rows(folder: Path, options: NextOptions, target: Target) -> WorkList:
     """Select rows for annotators, and write them as a work list.
 
     Args:
         folder: The project's folder, or its file.
         options: What to select.
-        output: The list's file.
-        format_: Name of its format; empty: by the file's ending, else Label Studio's.
+        target: Where the list goes.
 
     Raises:
         ConfigError: When an option, the table or the section `labels` does not fit.
@@ -55,9 +54,10 @@ def next_rows(folder: Path, options: NextOptions, output: Path, format_: str = "
         ServiceError: When the store is damaged.
         UnavailableError: When the store does not answer.
     """
+    target.check()
     with opened(folder) as project:
         chosen, selection, source = select_next(project, options)
-        return write_list(project, chosen, output, choose_format(format_, output), source, selection.sizes)
+        return write_list(project, chosen, target, source, selection.sizes)
 
 
 def select_next(project: Opened, options: NextOptions) -> tuple[WorkList, Selection, str]:
