@@ -67,7 +67,7 @@ def describe_agreement(report: AgreementReport) -> list[str]:
 def _describe_estimates(estimates: list[PoolEstimate]) -> list[str]:
     first = estimates[0]
     lines = [
-        f"in all {first.mean.population:,} rows ({first.source}), by {first.mean.rows:,} labels of {first.selected:,} selected rows"
+        f"in all {first.mean.population:,} rows ({_cut(first.source, 20)}), by {first.mean.rows:,} of {first.selected:,} selected rows"
     ]
     for each in estimates[:_PAIRS]:
         error = "" if each.mean.error is None else f" ± {1.96 * each.mean.error:.3f}"

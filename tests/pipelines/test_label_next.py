@@ -143,7 +143,7 @@ def test_the_estimate_for_all_rows_comes_from_the_weights(naru: Naru, champion: 
     weighted = sum(1 / row[SHARE] for row in rows if row["delay"] > 10) / 200
     assert raw["estimates"][1]["what"] == "1"
     assert raw["estimates"][1]["mean"]["value"] == pytest.approx(weighted)
-    assert "in all 200 rows (table), by 60 labels of 60 selected rows" in shown
+    assert "in all 200 rows (table), by 60 of 60 selected rows" in shown
 
 
 def write_log(project: Path, requests: int = 50) -> None:
