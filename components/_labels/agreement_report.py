@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from components._core.checks import Check, finite_or_none
@@ -13,6 +13,7 @@ from components._labels.consensus import State, Verdict
 from components._labels.disagreement import AnnotatorRecord, ConfusedPair, compare_annotators, find_confused
 from components._labels.label_schema import LabelSchema
 from components._labels.labelled_items import LabelledItems
+from components._labels.pool_estimates import PoolEstimate
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class AgreementReport:
         annotators: Each annotator against the others.
         ties: Items on which an adjudicator must decide.
         check: Alpha against `labels.min_alpha`.
+        estimates: What the newest selected work list says of all rows that it was selected from.
     """
 
     schema: LabelSchema
@@ -44,6 +46,7 @@ class AgreementReport:
     annotators: list[AnnotatorRecord]
     ties: list[Verdict]
     check: Check
+    estimates: list[PoolEstimate] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -60,6 +63,7 @@ class AgreementReport:
             "confused": [asdict(pair) for pair in self.confused],
             "annotators": [{**asdict(each), "share": each.share} for each in self.annotators],
             "adjudicate": [{"item": each.item, "votes": each.votes} for each in self.ties],
+            "estimates": [asdict(each) for each in self.estimates],
             "check": asdict(self.check.rounded()),
         }
         return dict(finite_or_none(found))

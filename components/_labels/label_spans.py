@@ -13,10 +13,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components._core.errors import ConfigError, ServiceError
 from components._core.examples.label_origin import METADATA_KEY, LabelOrigin
@@ -84,7 +86,7 @@ def write_span(store: LabelStore, schema: LabelSchema, items: LabelledItems) -> 
             return SpanReport(waiting=len(new))
         number = max((int(manifest["number"]) for manifest in manifests), default=0) + 1
         corrects = sum(verdict.item in written for verdict in new)
-        manifest = _write_objects(store, schema, items, new, number, corrects)
+        manifest = _write_objects(store, schema, items, new, number, written.keys())
         if _commit(store, manifest):
             places = _publish(store, schema, manifest)
             return SpanReport(number, manifest["rows"], manifest["answers"], corrects, places=places)
@@ -131,7 +133,7 @@ def _write_objects(
     items: LabelledItems,
     new: Sequence[Verdict],
     number: int,
-    corrects: int,
+    written: AbstractSet[str],
 ) -> dict[str, Any]:
     verdicts = {verdict.item: verdict for verdict in new}
     tables = store.read_items(verdicts)
@@ -140,15 +142,19 @@ def _write_objects(
         raise ServiceError(
             "the rows of labelled items are missing", where=store.home, remedy="restore it from a backup"
         )
-    origin = _origin(schema, items, new, corrects)
-    rows = [_label_rows(table.filter(table[REQUEST].is_null()), verdicts, schema) for table in tables]
-    answers = [_label_answers(table.filter(table[REQUEST].is_valid()), verdicts, schema) for table in tables]
     objects, counts = {}, {}
-    for name, parts in (("rows", rows), ("answers", answers)):
-        table = join_tables([part for part in parts if part.num_rows])
-        counts[name] = table.num_rows
-        if table.num_rows:
-            objects[name] = store.put_table(table.replace_schema_metadata({METADATA_KEY: origin.to_bytes()}), name)
+    for name, label, is_own in (("rows", _label_rows, pc.is_null), ("answers", _label_answers, pc.is_valid)):
+        parts = [
+            label(part, verdicts, schema) for table in tables if (part := table.filter(is_own(table[REQUEST]))).num_rows
+        ]
+        ids = {item for table in tables for item in table.filter(is_own(table[REQUEST]))[ITEM].to_pylist()}
+        rows = join_tables(parts)
+        counts[name] = rows.num_rows
+        if rows.num_rows:
+            given = [verdict for verdict in new if verdict.item in ids]
+            origin = _origin(schema, items, given, len(ids & written))
+            metadata = {METADATA_KEY: origin.to_bytes()}
+            objects[name] = store.put_table(rows.replace_schema_metadata(metadata), name)
     return {
         "format": FORMAT,
         "number": number,
@@ -156,7 +162,6 @@ def _write_objects(
         "schema": schema.config.version,
         **counts,
         "objects": objects,
-        "origin": asdict(origin),
         "labels": {verdict.item: verdict.label for verdict in new},
     }
 

@@ -40,7 +40,7 @@ _LEAST_NOTICES = LATEST + timedelta(days=7)
 """A mark that is gone while its notice may still be sent would send it twice."""
 _HOUR = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/hour=(\d{2})")
 _MANIFEST = re.compile(r"spans/([0-9]{6,})/manifest\.json")
-_CLAIM_FOLDERS = ("claims", "triggers-claims", "approvals-claims", "feedback/claims")
+_CLAIM_FOLDERS = ("claims", "triggers-claims", "approvals-claims", "feedback/claims", "labels/claims")
 
 
 @dataclass(frozen=True)

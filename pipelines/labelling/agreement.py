@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from components._labels.agreement import Estimate
 from components._labels.agreement_report import AgreementReport, measure_agreement
 from components._labels.labelled_items import read_labelled
+from components._labels.pool_estimates import PoolEstimate, estimate_pool
 from pipelines.labelling.opened import opened
 
 _PAIRS = 10
@@ -22,7 +24,9 @@ def measure_project(folder: Path) -> AgreementReport:
         UnavailableError: When the store does not answer.
     """
     with opened(folder) as project:
-        return measure_agreement(read_labelled(project.store, project.schema), project.schema)
+        labelled = read_labelled(project.store, project.schema)
+        report = measure_agreement(labelled, project.schema)
+        return replace(report, estimates=estimate_pool(project.store, project.schema, labelled))
 
 
 def describe_agreement(report: AgreementReport) -> list[str]:
@@ -53,9 +57,24 @@ def describe_agreement(report: AgreementReport) -> list[str]:
             instead = f"{each.off_by:+.4g} on average"
         start = f"{_cut(each.name, _WIDTH - 2):<{_WIDTH}}{each.annotations:>8,}{each.compared:>10,}{share:>8}"
         lines.append(f"{start}  {_cut(instead, 28)}".rstrip())
+    if report.estimates:
+        lines += ["", *_describe_estimates(report.estimates)]
     if report.ties:
         lines += ["", f"{len(report.ties):,} items to adjudicate: naru label export --adjudicate"]
     return [*lines, "", f"{report.check.status}: {report.check.reason}"]
+
+
+def _describe_estimates(estimates: list[PoolEstimate]) -> list[str]:
+    first = estimates[0]
+    lines = [
+        f"in all {first.mean.population:,} rows ({_cut(first.source, 20)}), by {first.mean.rows:,} of {first.selected:,} selected rows"
+    ]
+    for each in estimates[:_PAIRS]:
+        error = "" if each.mean.error is None else f" ± {1.96 * each.mean.error:.3f}"
+        lines.append(
+            f"  {_cut(each.what or 'mean', 28):<30}{each.mean.value:>8.3f}{error:<10} unweighted {each.mean.plain:.3f}"
+        )
+    return lines
 
 
 def _line(name: str, estimate: Estimate) -> str:

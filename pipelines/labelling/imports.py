@@ -7,9 +7,11 @@ from pathlib import Path
 from components._core.errors import DataError
 from components._labels.annotations import FoundLabels, name_some
 from components._labels.exchange.contract import LARGEST_FILE
+from components._labels.exchange.label_studio import LabelStudioFormat
 from components._labels.exchange.table import find_format, recognise_format
 from components._labels.label_import import ImportReport, import_labels
 from components._labels.label_spans import SpanReport, write_span
+from components._labels.label_studio_server import LabelStudio
 from components._labels.labelled_items import LabelledItems, read_labelled
 from pipelines.labelling.opened import Opened, opened
 
@@ -34,6 +36,26 @@ def import_file(folder: Path, file: Path, format_: str = "", annotator: str = ""
         known = find_format(format_) if format_ else recognise_format(content)
         found = known.read(content, file.name, project.schema)
         return take_labels(project, found, file.name, content, annotator)
+
+
+def import_server(folder: Path, url: str) -> list[str]:
+    """Import the labels of the project's tasks on a Label Studio server; returns the lines to print.
+
+    Args:
+        folder: The project's folder, or its file.
+        url: Address of the server.
+
+    Raises:
+        ConfigError: When there is no token or it is refused, or the server has no tasks of this project.
+        DataError: As of `import_file`.
+        ServiceError: When the server refuses, or the store is damaged.
+        UnavailableError: When the server or the store does not answer.
+    """
+    server = LabelStudio.at(url)
+    with opened(folder) as project:
+        content = server.read_labels(project.schema)
+        found = LabelStudioFormat().read(content, server.url, project.schema)
+        return take_labels(project, found, server.url, content, "")
 
 
 def take_labels(project: Opened, found: FoundLabels, where: str, content: bytes, annotator: str) -> list[str]:

@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from components._core.errors import ConfigError
 from components._core.files import write_bytes
-from components._labels.exchange.contract import ExchangeFormat
+from components._labels.exchange.contract import WorkItem
 from components._labels.exchange.table import FORMATS, find_format
 from components._labels.joined_tables import join_tables
 from components._labels.label_schema import ITEM, LabelSchema
 from components._labels.label_store import SHARE, STRATUM
+from components._labels.label_studio_server import LabelStudio
 from components._labels.labelled_items import LabelledItems, read_labelled
 from components._labels.work_rows import RowCounts, read_unlabelled, shown_columns, to_work_items
 from pipelines.labelling.opened import Opened, opened
@@ -30,22 +31,50 @@ class WorkList:
 
     Attributes:
         rows: Its rows, with the columns of the store; an item is there once.
-        files: Where it was written.
+        places: Where it was written, or the page of the server.
         lines: What a person should know, a line each.
     """
 
     rows: pa.Table
-    files: list[Path] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
 
-def export_rows(folder: Path, output: Path, format_: str = "", source: str = "", rows: int = 0) -> WorkList:
+@dataclass(frozen=True)
+class Target:
+    """Where a work list goes: to a file, or to a Label Studio server.
+
+    Attributes:
+        output: The list's file; None: none.
+        format: Name of the file's format; empty: by its ending, else Label Studio's.
+        url: Address of the server; empty: none.
+    """
+
+    output: Path | None
+    format: str = ""
+    url: str = ""
+
+    def check(self) -> None:
+        """Refuse a target without a place.
+
+        Raises:
+            ConfigError: When there is no file and no server, the format is unknown, or the server has no token.
+        """
+        if self.output is None and not self.url:
+            remedy = "name the list's file, as in work.json; or --url of a Label Studio server"
+            raise ConfigError("is missing", where="--output", remedy=remedy)
+        if self.format:
+            find_format(self.format)
+        if self.url:
+            LabelStudio.at(self.url)
+
+
+def export_rows(folder: Path, target: Target, source: str = "", rows: int = 0) -> WorkList:
     """Write the rows of a table that have no label yet as a work list.
 
     Args:
         folder: The project's folder, or its file.
-        output: The list's file; a folder for the pictures of COCO is made beside it.
-        format_: Name of the format; empty: by the file's ending, else Label Studio's.
+        target: Where the list goes; a folder for the pictures of COCO is made beside its file.
         source: The table, relative to the working directory; empty: the project's.
         rows: Most rows, the first ones; 0: all.
 
@@ -55,9 +84,9 @@ def export_rows(folder: Path, output: Path, format_: str = "", source: str = "",
         ServiceError: When the store is damaged.
         UnavailableError: When the store does not answer.
     """
+    target.check()
     with opened(folder) as project:
-        chosen = choose_all(project, source, rows)
-        return write_list(project, chosen, output, choose_format(format_, output), source or "table")
+        return write_list(project, choose_all(project, source, rows), target, source or "table")
 
 
 def choose_all(project: Opened, source: str, rows: int) -> WorkList:
@@ -79,7 +108,7 @@ def choose_all(project: Opened, source: str, rows: int) -> WorkList:
     return WorkList(with_selection(table), lines=describe_rows(counts, len(done)))
 
 
-def export_ties(folder: Path, output: Path, format_: str = "") -> WorkList:
+def export_ties(folder: Path, target: Target) -> WorkList:
     """Write the items on which annotators are divided as a work list for an adjudicator, with what they said.
 
     Raises:
@@ -87,6 +116,7 @@ def export_ties(folder: Path, output: Path, format_: str = "") -> WorkList:
         ServiceError: When the store is damaged.
         UnavailableError: When the store does not answer.
     """
+    target.check()
     with opened(folder) as project:
         if not project.schema.config.adjudicators:
             remedy = "name who decides, as in {adjudicators: [lead@example.com]}"
@@ -95,14 +125,7 @@ def export_ties(folder: Path, output: Path, format_: str = "") -> WorkList:
         tied = {item: verdict.votes for item, verdict in labelled.verdicts.items() if verdict.state == "tied"}
         rows = join_tables(project.store.read_items(tied))
         chosen = WorkList(rows, lines=[f"{len(tied):,} items on which annotators are divided"])
-        return _write(project.schema, chosen, output, choose_format(format_, output), tied)
-
-
-def choose_format(name: str, output: Path) -> ExchangeFormat:
-    """Return the format of a list: the one that is named, else by the ending of its file."""
-    if name:
-        return find_format(name)
-    return FORMATS["csv" if output.suffix.lower() == ".csv" else "label-studio"]
+        return _send(project.schema, chosen, target, tied)
 
 
 def finished(labelled: LabelledItems) -> set[str]:
@@ -133,49 +156,50 @@ def describe_rows(counts: RowCounts, finished_: int) -> list[str]:
 
 
 def write_list(
-    project: Opened,
-    chosen: WorkList,
-    output: Path | None,
-    format_: ExchangeFormat,
-    source: str,
-    strata: dict[str, dict[str, int]] | None = None,
+    project: Opened, chosen: WorkList, target: Target, source: str, strata: dict[str, dict[str, int]] | None = None
 ) -> WorkList:
-    """Keep the rows of a work list in the store, then write its files.
+    """Send a work list out, and keep its rows in the store.
 
     Args:
         project: The opened project.
         chosen: The rows.
-        output: The list's file; None: it goes out in another way.
-        format_: The format.
+        target: Where the list goes.
         source: What the rows were chosen from.
         strata: Sizes of the strata that they were chosen from.
     """
     if not chosen.rows.num_rows:
         chosen.lines.append("nothing to label: no list was written")
         return chosen
-    written = _write(project.schema, chosen, output, format_, {}) if output else chosen
+    sent = _send(project.schema, chosen, target, {})
+    # last: a command that fails before selects the same rows when it is repeated, and a server takes them once
     project.store.add_list(chosen.rows, source, strata or {})
-    return written
+    return sent
 
 
-def _write(
-    schema: LabelSchema,
-    chosen: WorkList,
-    output: Path | None,
-    format_: ExchangeFormat,
-    votes: dict[str, dict[str, str]],
-) -> WorkList:
-    if output is None or not chosen.rows.num_rows:
+def _send(schema: LabelSchema, chosen: WorkList, target: Target, votes: dict[str, dict[str, str]]) -> WorkList:
+    if not chosen.rows.num_rows:
         return chosen
     shown = shown_columns(schema, chosen.rows.column_names)
-    content = format_.write(schema, shown, to_work_items(chosen.rows, shown, votes))
+    items = to_work_items(chosen.rows, shown, votes)
+    if target.url:
+        page, added = LabelStudio.at(target.url).send_items(schema, shown, items)
+        known = f", {len(items) - added:,} are there already" if added < len(items) else ""
+        chosen.lines.append(f"{added:,} tasks added{known}")
+        chosen.places.append(page)
+    if target.output is not None:
+        chosen.places += _write(schema, shown, items, target.output, target.format)
+    return chosen
+
+
+def _write(schema: LabelSchema, shown: Sequence[str], items: Sequence[WorkItem], output: Path, name: str) -> list[str]:
+    """Write the files of a list; returns their paths, and the folder of pictures."""
+    known = find_format(name) if name else FORMATS["csv" if output.suffix.lower() == ".csv" else "label-studio"]
+    content = known.write(schema, shown, items)
     endings = [name for name in content if name.startswith(".")]
     stem = output.with_suffix("") if output.suffix == endings[0] else output
-    target = {name: Path(f"{stem}{name}") if name.startswith(".") else stem.parent / name for name in content}
+    files = {name: Path(f"{stem}{name}") if name.startswith(".") else stem.parent / name for name in content}
     for name in reversed(content):  # the list last: what it names is there by then
-        os.makedirs(target[name].parent, exist_ok=True)  # noqa: PTH103
-        write_bytes(target[name], content[name])
-    chosen.files = [target[name] for name in endings]
-    if len(content) > len(endings):
-        chosen.files.append(next(target[name].parent for name in content if not name.startswith(".")))
-    return chosen
+        os.makedirs(files[name].parent, exist_ok=True)  # noqa: PTH103
+        write_bytes(files[name], content[name])
+    folders = {str(files[name].parent) for name in content if name not in endings}
+    return [*(str(files[name]) for name in endings), *sorted(folders)]

@@ -15,6 +15,8 @@ from typer.testing import CliRunner, Result
 from components._core.errors import ConfigError, DataError
 from components._labels.exchange.label_studio import CONTROL
 from pipelines.__main__ import app
+from tests.components.labels.fake_label_studio import LEGACY, FakeLabelStudio
+from tests.http_servers import running
 
 Naru = Callable[..., Result]
 PROJECT = """
@@ -188,3 +190,27 @@ def test_a_list_is_not_taken_for_the_table(naru: Naru, project: Path) -> None:
     result = naru("export", ".", "--source", "work.csv", "--output", "again.csv")
 
     assert "a name of work lists" in str(result.exception)
+
+
+def test_rows_go_to_a_label_studio_server_and_their_labels_come_back(
+    naru: Naru, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARU_LABEL_STUDIO_TOKEN", LEGACY)
+    with running(FakeLabelStudio()) as server:
+        sent = naru("export", ".", "--url", server.url, "--rows", "4")
+        again = naru("export", ".", "--url", server.url, "--rows", "6")
+        server.annotate("positive", "ann")
+        server.annotate("positive", "bob")
+        back = naru("import", ".", "--url", server.url)
+        more = naru("import", ".", "--url", server.url)
+
+    assert sent.output.splitlines()[-3:] == ["4 tasks added", f"{server.url}/projects/1/data", "4 rows to label"]
+    assert "2 tasks added, 4 are there already" in again.output
+    assert back.output.splitlines()[-1] == "span 1: 6 rows"
+    assert "kept      0 new, 0 changed, 12 known already" in more.output
+
+
+def test_a_list_needs_a_place_and_labels_a_file(naru: Naru, project: Path) -> None:
+    assert "--output: is missing" in str(naru("next", ".").exception)
+    assert "FILE: is missing" in str(naru("import").exception)
+    assert "give a file or --url, not both" in str(naru("import", "x.json", ".", "--url", "http://h").exception)

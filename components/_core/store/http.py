@@ -219,7 +219,8 @@ def _refusal(url: str, status: int) -> Exception:
     return ServiceError(f"the web server answers HTTP {status}", where=masked_uri(url), remedy="check the address")
 
 
-def _pool(url: str) -> Any:
+def open_pool(url: str) -> Any:
+    """Open connections to the host of a URL: by the proxy of the environment, with certificates verified."""
     certificates: dict[str, Any] = {
         "cert_reqs": "CERT_REQUIRED",
         "ca_certs": os.environ.get("SSL_CERT_FILE") or certifi.where(),
@@ -233,7 +234,9 @@ def _pool(url: str) -> Any:
 
 def _request(method: str, url: str, headers: dict[str, str]) -> Any:
     redirects = urllib3.Retry(total=5, connect=0, read=0, status=0, other=0, redirect=5)
-    return _pool(url).request(method, url, headers=headers, preload_content=False, retries=redirects, timeout=_TIMEOUT)
+    return open_pool(url).request(
+        method, url, headers=headers, preload_content=False, retries=redirects, timeout=_TIMEOUT
+    )
 
 
 def _length(headers: Any) -> int | None:

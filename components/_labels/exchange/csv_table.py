@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from components._core.errors import ConfigError, DataError
 from components._labels.annotations import FoundLabel, FoundLabels, parse_time
@@ -35,8 +36,8 @@ class CsvTableFormat(ExchangeFormat):
             [ITEM, PROJECT, SCHEMA, *columns, *([VOTES] if has_votes else []), schema.label, ANNOTATOR, TIME]
         )
         for item in items:
-            votes = [", ".join(f"{name}: {label}" for name, label in item.votes.items())] if has_votes else []
-            shown = [item.shown.get(name) for name in columns]
+            votes = [_as_text(", ".join(f"{name}: {label}" for name, label in item.votes.items()))] if has_votes else []
+            shown = [_as_text(item.shown.get(name)) for name in columns]
             lines.writerow([item.id, schema.project, schema.config.version, *shown, *votes, "", "", ""])
         return {
             ".csv": text.getvalue().encode("utf-8-sig")
@@ -72,6 +73,17 @@ class CsvTableFormat(ExchangeFormat):
                 )
             )
         return found
+
+
+def _as_text(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: its content may come from anybody, and only the label comes back."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def _rows(content: bytes, where: str, label: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -214,3 +214,9 @@ def test_a_file_is_recognised_by_its_content_and_a_wrong_name_is_named() -> None
     assert recognise_format(b"naru_item,mood\n").name == "csv"
     with pytest.raises(ConfigError, match="unknown format 'label_studio'; did you mean 'label-studio'"):
         find_format("label_studio")
+
+
+def test_a_text_of_a_stranger_is_no_formula_in_a_spreadsheet() -> None:
+    text = CSV.write(SCHEMA, ["review"], _items("=HYPERLINK(1)", "-1.5", "@x", "fine"))[".csv"].decode("utf-8-sig")
+
+    assert [row["review"] for row in csv.DictReader(io.StringIO(text))] == ["'=HYPERLINK(1)", "-1.5", "'@x", "fine"]

@@ -14,7 +14,7 @@ import pytest
 from components._core.errors import ConfigError, DataError
 from components._core.examples.artifact import SPLITS, Manifest, read_batches
 from components._core.examples.label_agreement import check_origin, judge_agreement
-from components._core.examples.label_origin import LabelOrigin, merge_origins, parse_origin
+from components._core.examples.label_origin import METADATA_KEY, LabelOrigin, merge_origins, parse_origin
 from components._core.project.label_config import Labelling
 from components._core.project.project_file import Project, parse_project
 from components._labels import label_spans
@@ -134,6 +134,16 @@ def test_labels_of_logged_answers_are_written_as_the_feedback_reads_them(tmp_pat
     assert pq.read_table(place).to_pylist() == [
         {"request_id": "r-7", "row": 1, "mood": "negative", "known_at": "2026-11-30T10:00:00.000+00:00"}
     ]
+
+
+def test_rows_and_logged_answers_of_one_import_have_an_origin_each(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    store.add_list(make_rows(["x"], request="r-7"), "log", {})
+
+    report = _label(store, {"x": {"ann": "negative"}, "good": {"bob": "positive"}})
+
+    origins = [parse_origin(pq.read_schema(place).metadata[METADATA_KEY]) for place in report.places]
+    assert [(origin.rows, origin.annotators) for origin in origins if origin] == [(1, {"bob": 1}), (1, {"ann": 1})]
 
 
 def test_a_column_with_types_that_do_not_go_together_is_named_and_the_annotations_stay(tmp_path: Path) -> None:
