@@ -164,7 +164,7 @@ def serve() -> None:
     os.dup2(2, 1)  # what a library prints must not stand between the results
     while True:
         try:
-            values, names, limits = _read(into)  # type: ignore[misc]
+            values, names, limits = _read(into)
         except EOFError:
             return
         found = prepare(values, names, limits)  # type: ignore[arg-type]
