@@ -145,7 +145,7 @@ SELDON := .venv-seldon
 # AUTOGLUON: an environment of its own.
 AUTOGLUON := benchmarks/.venv-autogluon
 
-bench-auto: dev $(AUTOGLUON)/ready ## tune.models beside gradient boosting and AutoGluon on twelve public tables: two hours
+bench-auto: dev $(AUTOGLUON)/ready ## tune.models beside gradient boosting and AutoGluon on twelve public tables: 70 minutes
 	@$(BIN)/python -m benchmarks.auto
 
 # RUNTIMES: MLServer's own, beside the MLServer of the environment; without them that comparison is left out, and said so.
