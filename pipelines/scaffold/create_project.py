@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from components._core.errors import ConfigError, DataError
+from components._core.project.picture_config import Pictures
 from components._core.project.project_file import load_project
 from components._core.project.table_config import Csv
 from components._core.suggestions import listed
@@ -32,10 +33,20 @@ from pipelines.scaffold.group_column import Group, find_group, first_of_each, na
 from pipelines.scaffold.label_choice import Target, decide_target
 from pipelines.scaffold.leak_suspects import find_derived, score_columns
 from pipelines.scaffold.model_kind import ModelPlan
+from pipelines.scaffold.picture_columns import (
+    SIDES,
+    check_picture_choices,
+    choose_side,
+    decide_picture_fitting,
+    decide_pictures,
+)
 from pipelines.scaffold.project_name import name_note, project_name
 from pipelines.scaffold.project_writer import write_project
 from pipelines.scaffold.table_location import TableLocation
 from pipelines.scaffold.table_profile import Column, Profile, profile_table
+
+_FILTERS = (24, 48, 64, 64, 64)
+"""Filters of the convolutions of a model of pictures; each halves both sides, the last leaves four pixels of 32, 64 or 128."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +116,19 @@ def new_project(
     _check_table(table, label, csv, choices)
     profile, meanings = _understand(table, label, csv, choices)
     target = _decide_target(profile, label, choices)
-    group = _find_group(profile, label, choices)
-    sample = first_of_each(profile.sample, group) if group else profile.sample
-    scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
-    decisions = decide_columns(profile, label, scores, group, meanings, derived, choices)
+    pictures = table.as_data(csv).pictures
+    group = None if pictures else _find_group(profile, label, choices)
+    decisions = (
+        decide_pictures(profile, label, pictures)
+        if pictures
+        else _decide_columns(profile, label, target, group, meanings, choices)
+    )
     _check_features(decisions, table.source)
-    kind, why = _choose_kind(choices, profile, label, target, decisions)
+    kind, why = ("keras", "") if pictures else _choose_kind(choices, profile, label, target, decisions)
     plan = ModelPlan.make(kind, decisions)
     decisions = plan.adapt(decisions)
     name = project_name(folder)
-    fitting = decide_fitting(profile.rows)
+    fitting = decide_picture_fitting(decide_fitting(profile.rows)) if pictures else decide_fitting(profile.rows)
     notes = collect_notes(profile, target, decisions, group, choices.time)
     notes += filter(None, [why, name_note(folder, name)])
     facts = _template_values(folder, table, profile, target, label) | {
@@ -126,9 +140,28 @@ def new_project(
         "group": group,
         "by_time": choices.time,
         "csv": csv.model_dump(exclude_defaults=True) | profile.csv,
+        **(_picture_values(profile, pictures) if pictures else {}),
     }
     files = _write(folder, facts, decisions)
     return Created(folder, name, table, label, target, profile.rows, decisions, fitting, notes, files, profile.written)
+
+
+def _decide_columns(
+    profile: Profile,
+    label: str,
+    target: Target,
+    group: Group | None,
+    meanings: dict[str, Meaning],
+    choices: Choices,
+) -> list[Decision]:
+    sample = first_of_each(profile.sample, group) if group else profile.sample
+    scores, derived = score_columns(sample, label, target.task), find_derived(sample, label, target.task)
+    return decide_columns(profile, label, scores, group, meanings, derived, choices)
+
+
+def _picture_values(profile: Profile, pictures: Pictures) -> dict[str, Any]:
+    side = choose_side(profile, pictures)
+    return {"picture": pictures.column, "side": side, "filters": _FILTERS[: SIDES.index(side) + 3]}
 
 
 def _choose_kind(
@@ -152,6 +185,8 @@ def _understand(table: TableLocation, label: str, csv: Csv, choices: Choices) ->
     profile = profile_table(table, label, csv, sample_rows=choices.sample)
     if label not in profile.columns or not profile.rows:
         raise _missing_label(profile, label, table.source)
+    if table.as_data(csv).pictures:
+        return profile, {}
     meanings = find_meanings(profile, label, choices.date_order)
     columns = {name: meaning.reading for name, meaning in meanings.items() if meaning.reading}
     if columns:
@@ -219,8 +254,10 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_table(table: TableLocation, label: str, csv: Csv, choices: Choices) -> None:
-    file = table.list_files()[0]
-    names = open_format(table.as_data(csv), file).column_names(file)
+    file, section = table.list_files()[0], table.as_data(csv)
+    if section.pictures:
+        check_picture_choices(choices)
+    names = open_format(section, file).column_names(file)
     _check_header(names, label, table.source)
     choices.check_columns(names, label)
 

@@ -21,7 +21,7 @@ from pipelines.scaffold.group_column import Group
 from pipelines.scaffold.label_choice import Target
 from pipelines.scaffold.table_profile import Column, Profile
 
-Role = Literal["label", "number", "category", "hashed", "text", "date", "left out"]
+Role = Literal["label", "number", "category", "hashed", "text", "date", "picture", "left out"]
 
 OFTEN_MISSING = 0.05
 """Share of missing values from which the model also gets a flag for a missing number."""
@@ -67,10 +67,10 @@ class Decision:
 
     @property
     def kind(self) -> str:
-        """What the column is: a number, category, date, text or identifier."""
+        """What the column is: a number, category, date, text, picture or identifier."""
         if self.identifies:
             return "identifier"
-        if self.role in ("number", "date", "text"):
+        if self.role in ("number", "date", "text", "picture"):
             return self.role
         if self.role in ("category", "hashed") or self.column.type.is_text:
             return "date" if self.role == "left out" and find_date_format(self.column.values) else "category"

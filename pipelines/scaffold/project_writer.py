@@ -34,6 +34,11 @@ FILES = {
     ".gitignore": "gitignore.j2",
 }
 _MODELS = {"linear": "model_linear.py.j2", "boosted": "model_boosted.py.j2", "torch": "model_torch.py.j2"}
+_PICTURE_FILES = {
+    **{name: template for name, template in FILES.items() if not name.startswith("tests/")},
+    "preprocessing.py": "preprocessing_pictures.py.j2",
+    "model.py": "model_pictures.py.j2",
+}
 _TEMPLATES = Path(__file__).parent / "templates"
 _TAKEN = {"numbers", "missing", "hashed"}
 _LINE = 110
@@ -49,12 +54,13 @@ def write_project(folder: Path, facts: dict[str, Any], decisions: list[Decision]
     """
     environment = _environment()
     plan: ModelPlan = facts["plan"]
-    known = {**facts, "decisions": decisions, **_features(decisions, facts["target"], plan)}
+    pictures = any(decision.role == "picture" for decision in decisions)
+    known = {**facts, "decisions": decisions, "has_tests": not pictures, **_features(decisions, facts["target"], plan)}
     written = []
-    for name, template in FILES.items():
+    for name, template in (_PICTURE_FILES if pictures else FILES).items():
         if name == PREPROCESSING and not plan.prepared:
             continue
-        template = _MODELS.get(plan.kind, template) if name == MODEL else template
+        template = _MODELS.get(plan.kind, template) if name == MODEL and not pictures else template
         write_text(folder / name, environment.get_template(template).render(known))
         written.append(folder / name)
     return written

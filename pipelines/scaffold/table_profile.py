@@ -95,7 +95,8 @@ class Profile:
     """The profile of a table.
 
     Attributes:
-        columns: Every column, in the table's order, the label included; only rows with a label count.
+        columns: Every column, in the table's order, the label included, without those that are measured of a picture or a text; only rows
+            with a label count.
         rows: Rows with a label.
         unlabelled: Rows without a label.
         unreadable: Rows that cannot be read, such as ragged ones.
@@ -150,7 +151,8 @@ def profile_table(
     """
     there = location.list_files()
     files = location.choose_files(there)
-    table = open_format(location.as_data(csv or Csv(), readings), files[0])
+    data = location.as_data(csv or Csv(), readings)
+    table = open_format(data, files[0])
     schema = table.infer_schema(files, label)
     skipped = _SkippedRows(label)
     statistics = {name: _ColumnStatistics(Counter() if name == label else None) for name in schema.types}
@@ -171,7 +173,9 @@ def profile_table(
     skipped.count.check_quotes(sample.seen)
     sampled = sample.table()
     known = statistics if sampled.num_columns else {}
-    columns = {name: statistic.column(name, sampled[name]) for name, statistic in known.items()}
+    columns = {
+        name: statistic.column(name, sampled[name]) for name, statistic in known.items() if name not in data.exclude
+    }
     written = [table.describe(), *skipped.describe_others()]
     counts = (sample.seen, skipped.unlabelled, skipped.unreadable, skipped.first)
     known_csv = ("; ".join(filter(None, written)), table.detected)
