@@ -21,6 +21,7 @@ from components._core.monitoring.reference import HOURS, BlockKind, Column, Moni
 from components._core.monitoring.reference_builder import MOST_BLOCKS, build_features, places_of_days
 from components._core.monitoring.reliability import Reliability, measure_reliability
 from components._core.monitoring.score_column import largest_scores
+from components._core.types.column_types import BYTES
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 
@@ -37,6 +38,8 @@ def make_monitoring_reference(
 ) -> MonitoringReference:
     """Make the reference from the training rows and the model's scores on the test rows; importances are not in it yet.
 
+    Columns of bytes, such as pictures, are not in it: no two are equal, and the request log has none of them.
+
     Args:
         examples: The examples artifact.
         signature: The model's.
@@ -48,13 +51,15 @@ def make_monitoring_reference(
     """
     manifest = Manifest.load(examples)
     days = _day_source(manifest)
-    names = [feature.name for feature in signature.inputs]
+    compared = tuple(each for each in signature.inputs if manifest.columns.get(each.name) != BYTES.name)
+    others = [name for name, kind in manifest.columns.items() if kind != BYTES.name]
+    names = [feature.name for feature in compared] or others[:1]
 
     def read() -> Iterator[pa.RecordBatch]:
         return _with_days(examples, "train", manifest, names, days)
 
     rows = row_count(examples, "train")
-    built = build_features(read, rows, signature.inputs, *((_read_day, _read_hour) if days else ()))
+    built = build_features(read, rows, compared, *((_read_day, _read_hour) if days else ()))
     tested, hours = _times_of_test(examples, manifest, names[:1], days) if days else (None, None)
     output_days, blocks = _blocks_of_scores(len(scores), tested)
     outputs = _count_scores(signature, scores, blocks)

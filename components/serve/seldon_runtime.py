@@ -95,7 +95,7 @@ class NaruComponent(SeldonComponent):
         self._known = frozenset(feature.name for feature in signature.accepted)
         self._unused = frozenset(feature.name for feature in signature.unused)
         self._texts = [feature.name for feature in signature.inputs if feature.type.is_text]
-        self._limits, self._bounds = limits, Bounds(limits, len(signature.accepted))
+        self._limits, self._bounds = limits, Bounds(limits, len(signature.accepted), signature.picture_names)
         self._most_values = (limits.rows + _ROOM) * (2 * len(signature.accepted) + 4)
         self._most_labels = 4 * (limits.rows + _ROOM)
         self.predictor: Predictor | None = None
@@ -208,6 +208,7 @@ class NaruComponent(SeldonComponent):
                 self._bounds.check_texts(name, columns.get(name))
             if over_grpc:
                 columns = _whole_numbers(columns, self.features)
+            columns = self.predictor.prepare(columns)
             live_test = self._admission.live_test
             if live_test is not None and live_test.routes(puid, columns) and (other := live_test.ask(puid, columns)):
                 rows, seconds = len(next(iter(other.outputs.values()))), time.perf_counter() - started

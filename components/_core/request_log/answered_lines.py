@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from components._core.request_log.layout import FORMAT
+from components._core.request_log.picture_references import describe_pictures
 from components._core.request_log.value_hashes import ValueHasher
 
 orjson: Any
@@ -37,6 +38,7 @@ class LineWriter:
         source: What answered, other than a server; empty: a server.
         hashed: Those of the masked features of which a hash is written.
         hasher: Makes the hashes; None: there are none.
+        pictures: Those of the masked features that are pictures, of which a description is written.
     """
 
     model: str
@@ -47,6 +49,7 @@ class LineWriter:
     source: str = ""
     hashed: frozenset[str] = frozenset()
     hasher: ValueHasher | None = None
+    pictures: frozenset[str] = frozenset()
 
     def write(
         self,
@@ -84,6 +87,7 @@ class LineWriter:
             "log": FORMAT,
             **({"source": self.source} if self.source else {}),
             **self._hashes(inputs),
+            **self._pictures(inputs),
         }
         return _to_json(record) + b"\n"
 
@@ -92,6 +96,10 @@ class LineWriter:
             return {}
         names = sorted(self.hashed & self.masked & inputs.keys())
         return {"hashes": {name: self.hasher.hash(inputs[name]) for name in names}} if names else {}
+
+    def _pictures(self, inputs: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]) -> dict[str, Any]:
+        names = sorted(self.pictures & inputs.keys()) if self.pictures else []
+        return {"pictures": {name: describe_pictures(list(inputs[name])) for name in names}} if names else {}
 
 
 def _to_json(record: dict[str, Any]) -> bytes:
