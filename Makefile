@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto
+.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto bench-pictures bench-picture-faults
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -160,8 +160,14 @@ bench-data: dev ## Formats beside bare readers, twelve tables beside gradient bo
 bench-predict: dev ## Batch prediction beside a loop by hand: rows per second, memory with ten times the rows
 	@$(BIN)/python -m benchmarks.predict --rounds $(ROUNDS)
 
+bench-pictures: dev ## Pictures ingested and validated beside Pillow's decode alone; memory with twenty times as many
+	@$(BIN)/python -m benchmarks.pictures --rounds $(ROUNDS)
+
 bench-feedback: setup ## Ten million logged requests joined with the labels of nine million (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
+
+bench-picture-faults: dev ## Findings about pictures on faults that were put in: precision, recall, false alarms: five minutes
+	@$(BIN)/python -m benchmarks.pictures.faults
 
 MONITORS := benchmarks/.venv-monitor
 

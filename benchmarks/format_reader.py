@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 from benchmarks.flight_tables import write_tables
+from benchmarks.machine import peak_mib
 from components._core.project.data_config import Data
 from components._data.formats.registry import open_format
 from components._data.formats.rows import FileTally
@@ -44,14 +44,6 @@ def main() -> None:
         read(kind, write_tables(Path(folder), _WARM_UP_ROWS, [kind])[kind])
     rows, inference, seconds = read(kind, file)
     print(json.dumps({"rows": rows, "inference_seconds": inference, "seconds": seconds, "peak_mib": peak_mib()}))
-
-
-def peak_mib() -> float:
-    """Return the peak memory of this process; `ru_maxrss` is at least what its parent had when it was started."""
-    found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    if found is None:
-        raise SystemExit("the kernel does not say the peak memory of a process")
-    return int(found[1]) / 1024
 
 
 def _read_with_naru(kind: str, file: Path) -> tuple[int, float, float]:

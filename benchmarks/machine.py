@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,14 @@ def describe_machine(peer: Path | None, theirs: list[str] = THEIRS) -> dict[str,
         "versions": _versions(Path(sys.executable), OURS),
         "peer_versions": _versions(peer, theirs) if peer else {},
     }
+
+
+def peak_mib() -> float:
+    """Return the peak memory of this process; `ru_maxrss` is at least what its parent had when it was started."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise SystemExit("the kernel does not say the peak memory of a process")
+    return int(found[1]) / 1024
 
 
 def _line(file: str, name: str) -> str:

@@ -122,7 +122,7 @@ def compile_training(project: Project, code_fingerprint: str, file: Path, target
 
     store = Settings.from_environment().store
     locate = _locate_on_cluster(project, store)
-    source, data = locate(project.data.source), project.data.with_join_sources(locate)
+    source, data = locate(project.data.source), project.data.with_places(locate)
     defaults = {
         "project": project.model_copy(update={"data": data}).to_json(),
         "code_uri": f"{store}/{project.name}/code/{code_fingerprint}.zip",
@@ -266,7 +266,7 @@ def _write(graph: Any, pipeline: Pipeline, project: Project, defaults: dict[str,
 def _located(project: Project, store: str) -> tuple[Project, list[str]]:
     """Return a project with its locations as a cluster reads them, and these locations."""
     locate = _locate_on_cluster(project, store)
-    source, data = locate(project.data.source), project.data.with_join_sources(locate)
+    source, data = locate(project.data.source), project.data.with_places(locate)
     located = project.model_copy(update={"data": data.model_copy(update={"source": source})})
     return located, [source, *(join.source for join in data.join)]
 

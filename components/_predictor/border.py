@@ -166,10 +166,11 @@ def _to_text(value: str | bytes) -> str:
         raise Refusal("wrong_type", "a text is not UTF-8") from None
 
 
-def _canonical(data: bytes, feature: Feature, row: int, *, whole: bool = False) -> bytes:
-    from components._core.pictures.canonical import Limits, PictureError, to_canonical
+def _canonical(data: bytes, feature: Feature, row: int) -> bytes:
+    from components._core.pictures.canonical import to_canonical
+    from components._core.pictures.decode import Limits, PictureError
 
     try:
-        return to_canonical(data, Limits(feature.max_pixels, feature.max_bytes), whole=whole)
+        return to_canonical(data, Limits(feature.max_pixels, feature.max_bytes))
     except PictureError as error:
-        raise Refusal("bad_picture", f"{feature.name!r}, row {row}: {error}") from None
+        raise Refusal("bad_picture", f"{feature.name!r}, row {row}: the picture {error}") from None

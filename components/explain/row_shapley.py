@@ -56,7 +56,13 @@ class RowShapley:
 
 
 def attribute_row(
-    model: Model, row: Arrays, background: Arrays, class_index: int | None, seed: int, exact: int = EXACT_FEATURES
+    model: Model,
+    row: Arrays,
+    background: Arrays,
+    class_index: int | None,
+    seed: int,
+    exact: int = EXACT_FEATURES,
+    most_scored: int = _SAMPLED_ROWS,
 ) -> RowShapley:
     """Compute the Shapley values of one row.
 
@@ -67,11 +73,12 @@ def attribute_row(
         class_index: For a score by class, the class whose score is explained; None otherwise.
         seed: Equal seeds draw equal orders.
         exact: Most features of which every set is scored.
+        most_scored: About how many rows are scored where orders are drawn; never fewer than four ways to the row take.
     """
     width, rows = len(row), len(next(iter(background.values())))
     if width <= exact:
         return _score_sets(model, row, background, class_index)
-    ways = max(2, min(_SAMPLED_ROWS, _CELLS // width) // (width + 1))  # from a background row to the row
+    ways = max(4, min(most_scored, _CELLS // width) // (width + 1))  # from a background row to the row
     rows = min(rows, max(1, ways // 2))
     return _sample_orders(model, row, take(background, np.arange(rows)), class_index, seed, max(1, ways // (2 * rows)))
 

@@ -93,6 +93,14 @@ def infer(statistics: Statistics, others: list[Statistics], label: str) -> Schem
     return schema
 
 
+def mark_picture(schema: Schema, column: str) -> None:
+    """Say in a schema that a column has pictures; it then has no domain of texts. An empty name changes nothing."""
+    for feature in schema.feature:
+        if column and feature.name == column and not feature.HasField("image_domain"):
+            feature.image_domain.SetInParent()
+    _keep_domains(schema, schema)
+
+
 def relax(feature: Any) -> None:
     """Allow missing values of a feature."""
     feature.presence.ClearField("min_fraction")

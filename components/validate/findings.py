@@ -49,11 +49,27 @@ KINDS: dict[str, Kind] = {
     "near_duplicates": Kind("warn", "rows that nearly equal one of another split"),
     "time_overlap": Kind("warn", "rows to judge by that are older than training rows"),
     "split_sizes": Kind("warn", "splits far from their shares"),
+    "misnamed_pictures": Kind("warn", "pictures of another kind than their name says"),
+    "animated_pictures": Kind("warn", "pictures of more than one frame"),
+    "mixed_picture_modes": Kind("warn", "pictures of other channels than most"),
+    "picture_sizes": Kind("warn", "pictures of unusual size"),
+    "picture_aspects": Kind("warn", "pictures of unusual shape"),
+    "blank_pictures": Kind("warn", "pictures that are blank or of one colour"),
+    "dark_pictures": Kind("warn", "pictures that are too dark"),
+    "bright_pictures": Kind("warn", "pictures that are too bright"),
+    "blurred_pictures": Kind("warn", "blurred pictures"),
+    "duplicate_pictures": Kind("warn", "pictures that equal another"),
+    "near_duplicate_pictures": Kind("warn", "pictures that nearly equal another"),
+    "pictures_in_two_splits": Kind("warn", "pictures in two splits"),
+    "pictures_with_two_labels": Kind("warn", "one picture under two labels"),
 }
 """Every kind, in the order in which a person should read them. docs/stages/validate.md shows this table."""
 
-HAVE_OWN_CHECKS = ("rows_in_two_splits", "groups_in_two_splits", "near_duplicates", "time_overlap", "split_sizes")
-"""Kinds whose checks the modules about splits make: one for each, always, with the count."""
+HAVE_OWN_CHECKS = (
+    *("rows_in_two_splits", "groups_in_two_splits", "near_duplicates", "time_overlap", "split_sizes"),
+    *(name for name in KINDS if "picture" in name),
+)
+"""Kinds whose checks the modules about splits and pictures make: one for each, always, with the count."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from components._core.checks import Check
-from components._core.examples.artifact import SPLITS, Manifest, read_batches
+from components._core.examples.artifact import SPLITS, Manifest
 from components._core.examples.row_hash import Hashes, finish, hash_column, hash_rows
 from components._core.project.gate_config import Severity
 from components._core.types.column_types import COLUMN_TYPES
@@ -21,7 +21,7 @@ from components._core.types.identifier_columns import is_named_group
 from components.validate.findings import to_status
 from components.validate.key_counter import MOST_HASHES, KeyCounter, Overlap
 from components.validate.near_duplicates import NearDuplicateFinder, NearDuplicates
-from components.validate.tfdv_columns import batch_rows, column_of
+from components.validate.tfdv_columns import batch_rows, read_plain
 
 MOST_SHARED = 0.01
 """Share of the eval and test rows, also in another split, from which it is a finding."""
@@ -68,9 +68,8 @@ def _read_large_batches(examples: Path, split: str, types: dict[str, str]) -> It
     """Yield the rows of a split in batches across spans, to reduce the overhead per batch."""
     most = batch_rows(len(types))
     waiting: list[pa.RecordBatch] = []
-    for batch in read_batches(examples, split, list(types), batch_rows=most):
-        columns = [column_of(batch, name, kind) for name, kind in types.items()]
-        waiting.append(pa.RecordBatch.from_arrays(columns, names=list(types)))
+    for batch in read_plain(examples, split, types):
+        waiting.append(batch)
         if sum(part.num_rows for part in waiting) >= most:
             yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
             waiting = []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -66,6 +67,17 @@ class Computed:
     infinite: dict[str, int]
 
 
+def restrict(computed: Computed, columns: Collection[str]) -> Computed:
+    """Restrict the statistics of an examples artifact to some columns."""
+
+    def part(statistics: Statistics | None) -> Statistics | None:
+        return None if statistics is None else only(statistics, columns)
+
+    held_out = {split: only(statistics, columns) for split, statistics in computed.held_out.items()}
+    infinite = {name: count for name, count in computed.infinite.items() if name in columns}
+    return Computed(only(computed.train, columns), part(computed.newest), part(computed.earlier), held_out, infinite)
+
+
 def in_order(found: Any, columns: list[str]) -> Statistics:
     """Return the first statistics of a list, with the features in the order of the table; empty when there are none."""
     statistics = found.datasets[0] if found.datasets else Statistics()
@@ -101,7 +113,7 @@ def parse(content: bytes) -> Statistics:
     return found.datasets[0]
 
 
-def only(statistics: Statistics, columns: set[str]) -> Statistics:
+def only(statistics: Statistics, columns: Collection[str]) -> Statistics:
     """Restrict statistics to some columns."""
     part = Statistics(name=statistics.name, num_examples=statistics.num_examples)
     part.features.extend(feature for feature in statistics.features if name_of(feature) in columns)

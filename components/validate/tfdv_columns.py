@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from components._core.examples.artifact import BATCH_ROWS, SPLITS, Manifest, read_batches, split_files
 from components._core.examples.safe_parquet import pq
-from components._core.types.column_types import COLUMN_TYPES, to_feature
+from components._core.types.column_types import BYTES, COLUMN_TYPES, to_feature
 from components._core.types.feature_types import FLOAT32
+from components.validate.pictures.measured_pictures import DIGEST, find_picture_column
 
 _CELLS = 16_000_000
 _FEWEST_ROWS = 1_024
@@ -45,9 +46,38 @@ def read_lists(
         infinite: Counts values by column that are infinite in a model; they become missing, since one of them spoils
             every mean.
     """
-    for batch in read_batches(examples, split, list(types), spans, batch_rows(len(types))):
-        columns = [_finite(name, column_of(batch, name, kind), infinite) for name, kind in types.items()]
+    for batch in read_plain(examples, split, types, spans):
+        columns = [_finite(name, column, infinite) for name, column in zip(types, batch.columns, strict=True)]
         yield pa.RecordBatch.from_arrays([to_lists(column) for column in columns], names=list(types))
+
+
+def read_plain(
+    examples: Path, split: str, types: dict[str, str], spans: list[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one split with columns in the plain form of their types.
+
+    In place of pictures come their digests, which are equal where the pictures are: pictures would not fit into memory.
+
+    Args:
+        examples: The examples artifact.
+        split: The split to read.
+        types: Type by name of the columns to read.
+        spans: The spans to read; None: all.
+    """
+    sources = _with_digests(examples, split, types)
+    for batch in read_batches(examples, split, list(sources.values()), spans, batch_rows(len(types))):
+        columns = [column_of(batch, sources[name], kind) for name, kind in types.items()]
+        yield pa.RecordBatch.from_arrays(columns, names=list(types))
+
+
+def _with_digests(examples: Path, split: str, types: dict[str, str]) -> dict[str, str]:
+    """Return the column to read by column: of pictures that of their digests, where ingest measured them."""
+    files = split_files(examples, split)
+    if BYTES.name not in types.values() or not files:
+        return {name: name for name in types}
+    columns = {name: types.get(name, "") for name in pq.read_schema(files[0]).names}
+    picture = find_picture_column(columns)
+    return {name: f"{name}.{DIGEST}" if name == picture else name for name in types}
 
 
 def column_of(batch: pa.RecordBatch, name: str, kind: str) -> pa.Array:

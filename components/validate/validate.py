@@ -17,14 +17,17 @@ from components._core.store.ledger import Deployment, resolve_champion
 from components._core.types.column_types import COLUMN_TYPES
 from components._core.types.feature_types import FeatureType
 from components._core.types.signature import features_of
+from components._core.types.tasks import TASKS
 from components.validate import anomalies, comparisons, dataset_schema, findings, label_findings, leakage, statistics
 from components.validate.comparisons import Comparison
 from components.validate.dataset_schema import Schema
 from components.validate.expectations import check_expectations
 from components.validate.findings import Finding
 from components.validate.lost_precision import find_lost_precision
+from components.validate.pictures.measured_pictures import drifting_columns, find_picture_column
+from components.validate.pictures.picture_checks import PictureFindings, check_pictures
 from components.validate.span_changes import check_spans
-from components.validate.statistics import Computed
+from components.validate.statistics import Computed, restrict
 from components.validate.tfdv_columns import column_types
 from components.validate.validation_page import Shown, make_page
 
@@ -78,18 +81,25 @@ def validate_examples(
     if reviewed is not None:
         types |= _converted_types(types, reviewed)
     features = {name: kind for name, kind in types.items() if name != project.label}
+    measured = drifting_columns(manifest.columns)
     with ThreadPoolExecutor(1) as second_core:
         splits = second_core.submit(leakage.check_splits, examples, manifest, features, project.data.exclude, policy)
-        computed, warned = _compute(examples, types, manifest)
-    settled = _resolve_schema(project, policy, types, computed, reviewed)
+        all_computed, warned = _compute(examples, types | measured, manifest)
+    computed = restrict(all_computed, types)
+    picture = find_picture_column(manifest.columns)
+    settled = _resolve_schema(project, policy, types, computed, reviewed, picture)
     counts = label_findings.count_labels(project, examples) if project.label in types else {}
     found = [*settled.found, *_find_anomalies(project, examples, manifest, types, computed, counts)]
     found += _find_lost_precision(project, examples, settled.schema, computed)
-    compared = (_against_spans(project, manifest, computed), _against_champion(project, deployment, computed))
-    followers = comparisons.follow_spans(examples, manifest.spans, list(types))
+    pictures = _check_pictures(project, examples, manifest, policy)
+    drifting = restrict(all_computed, {*types, *measured} - {picture})
+    compared = (_against_spans(project, manifest, drifting), _against_champion(project, deployment, drifting))
+    # measures are not named: pictures of one size in each span, and another in the newest, have changed
+    followers = comparisons.follow_spans(examples, manifest.spans, [*types])
     checks = check_expectations(project.data.checks, examples, manifest)
     checks += [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
     checks += splits.result()
+    checks += pictures.checks if pictures else ()
     checks += check_spans(manifest, deployment)
     for comparison in compared:
         checks += comparisons.to_checks(comparison, project.gates.data, followers, project.label)
@@ -98,16 +108,26 @@ def validate_examples(
         project,
         manifest,
         types,
-        computed.train,
+        measured,
+        all_computed.train,
         counts,
         compared,
         followers,
         settled.schema,
         settled.change,
         settled.reviewed,
+        pictures,
     )
     _write(shown, outcome, statistics, schema, validation, page)
     return outcome
+
+
+def _check_pictures(
+    project: Project, examples: Path, manifest: Manifest, policy: dict[str, Severity]
+) -> PictureFindings | None:
+    """Check the pictures, if ingest measured any."""
+    classes = TASKS[project.task].has_classes
+    return check_pictures(examples, manifest, project.label, classes, project.gates.data, policy)
 
 
 def _converted_types(types: dict[str, str], reviewed: Schema) -> dict[str, str]:
@@ -136,10 +156,16 @@ def _is_converted(kind: str, wanted: FeatureType | None) -> bool:
 
 
 def _resolve_schema(
-    project: Project, policy: dict[str, Severity], types: dict[str, str], computed: Computed, reviewed: Schema | None
+    project: Project,
+    policy: dict[str, Severity],
+    types: dict[str, str],
+    computed: Computed,
+    reviewed: Schema | None,
+    picture: str,
 ) -> _SchemaResult:
-    """Infer the schema, or compare the data with the reviewed one."""
+    """Infer the schema, or compare the data with the reviewed one; the column of pictures, if any, has an image domain."""
     inferred = dataset_schema.infer(computed.train, list(computed.held_out.values()), project.label)
+    dataset_schema.mark_picture(inferred, picture)
     if reviewed is None:
         return _SchemaResult(inferred, anomalies.check_inferred(computed.held_out, inferred, project.label), "", False)
     parts = {"train": computed.train, **computed.held_out}
@@ -151,6 +177,7 @@ def _resolve_schema(
     in_force = dataset_schema.settle(
         reviewed, inferred, {*exclude, *gone}, retyped | _new_label(project, reviewed), gaps
     )
+    dataset_schema.mark_picture(in_force, picture)
     known = dataset_schema.settle(reviewed, inferred, set(exclude), set(), set())
     change = dataset_schema.difference(known, dataset_schema.propose(known, list(parts.values())), project.schema_file)
     return _SchemaResult(in_force, found, change, True)

@@ -16,6 +16,8 @@ from components.validate.comparisons import Comparison, moved_in_words
 from components.validate.dataset_schema import Schema, to_text
 from components.validate.histogram_bins import bins
 from components.validate.label_findings import Counts, in_order
+from components.validate.pictures.picture_checks import PictureFindings
+from components.validate.pictures.picture_gallery import add_galleries
 from components.validate.statistics import Statistics, by_name, is_text, missing_rows
 
 MOST_FIGURES = 24
@@ -36,6 +38,7 @@ class Shown:
         project: The project.
         manifest: Manifest of the examples.
         types: Type by column, without the excluded ones.
+        measured: Type by measured column: the model does not see them, and their statistics are kept.
         train: Statistics of the training rows.
         labels: Rows by label value, by split; empty for regression.
         comparisons: Comparisons for drift.
@@ -43,11 +46,13 @@ class Shown:
         schema: The effective schema.
         change: The proposed change of the reviewed schema, as a diff; empty when there is none.
         reviewed: Whether there is a reviewed schema.
+        pictures: Findings about pictures; None without pictures.
     """
 
     project: Project
     manifest: Manifest
     types: dict[str, str]
+    measured: dict[str, str]
     train: Statistics
     labels: Counts
     comparisons: tuple[Comparison, ...]
@@ -55,6 +60,7 @@ class Shown:
     schema: Schema
     change: str
     reviewed: bool
+    pictures: PictureFindings | None
 
 
 def make_page(shown: Shown, outcome: Outcome) -> Page:
@@ -67,6 +73,8 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
     page = Page("validate", "Data", outcome)
     page.facts(_facts(shown))
     page.checks(outcome.checks)
+    if shown.pictures:
+        add_galleries(page, shown.pictures, shown.manifest.columns)
     _schema_change(page, shown)
     _label(page, shown)
     _feature_table(page, shown)
@@ -117,7 +125,8 @@ def _label(page: Page, shown: Shown) -> None:
 
 
 def _feature_table(page: Page, shown: Shown) -> None:
-    rows = [_feature_row(name, shown.types[name], feature, shown) for name, feature in by_name(shown.train).items()]
+    types = shown.types | shown.measured
+    rows = [_feature_row(name, types[name], feature, shown) for name, feature in by_name(shown.train).items()]
     columns = ["column", "type", "missing, %", "distinct", "min", "median", "max", "most frequent"]
     note = "Computed on the training rows. Distinct values are counted for text, by a sketch: large numbers are approximate."
     if len(rows) > MOST_ROWS:
@@ -149,10 +158,12 @@ def _dropped(page: Page, shown: Shown) -> None:
 
 def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]:
     rows = int(shown.train.num_examples)
-    shown_name = f"{name} (label)" if name == shown.project.label else name
+    role = " (label)" if name == shown.project.label else " (measured)" if name in shown.measured else ""
+    shown_name = f"{name}{role}"
     gaps = round(100 * missing_rows(feature, rows) / rows, 2) if rows else None
     if is_text(feature):
-        top = [f"{value.value} ({value.frequency / rows:.0%})" for value in feature.string_stats.top_values[:3]]
+        values = [] if name == _picture_column(shown) else feature.string_stats.top_values[:3]
+        top = [f"{value.value} ({value.frequency / rows:.0%})" for value in values]
         return [shown_name, kind, gaps, int(feature.string_stats.unique), None, None, None, ", ".join(top)]
     numbers = feature.num_stats
     if not numbers.common_stats.num_non_missing:
@@ -160,8 +171,14 @@ def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]
     return [shown_name, kind, gaps, None, *(_digits(value) for value in (numbers.min, numbers.median, numbers.max)), ""]
 
 
+def _picture_column(shown: Shown) -> str:
+    """Return the column of pictures, whose values are digests here; empty: there is none."""
+    return shown.pictures.pictures.column if shown.pictures else ""
+
+
 def _figures(page: Page, shown: Shown) -> None:
-    features = {name: feature for name, feature in by_name(shown.train).items() if name != shown.project.label}
+    apart = {shown.project.label, _picture_column(shown)}
+    features = {name: feature for name, feature in by_name(shown.train).items() if name not in apart}
     drawn = list(features.items())[:MOST_FIGURES]
     for name, feature in drawn:
         _draw(page, name, feature)

@@ -44,6 +44,14 @@ Version = Annotated[
     str, typer.Option(help="A deployed version.", show_default="the champion, or the newest run's model")
 ]
 Run = Annotated[str, typer.Option(help="A run here instead of a version; `last` is the newest.", show_default=False)]
+Overlay = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the row's picture as a PNG, with what each area adds to the score: blue raises it, orange lowers it.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print only the result, as one JSON object, on standard output.")]
 
 
@@ -64,14 +72,17 @@ def explain(
     request: Request = "",
     version: Version = "",
     run: Run = "",
+    overlay: Overlay = None,
     as_json: Json = False,
 ) -> None:
     """Explain one row's score: Shapley values of its features against training rows, beside a second method."""
+    from pipelines.row_explanation.overlay import write_overlay
     from pipelines.row_explanation.row_lines import explanation_lines
 
-    _show(
-        _explain(project, row, json_row, request, version, run, transformed=False), explanation_lines, as_json=as_json
-    )
+    found = _explain(project, row, json_row, request, version, run, transformed=False)
+    if overlay is not None:
+        write_overlay(found, overlay)
+    _show(found, explanation_lines, as_json=as_json)
 
 
 def trace(

@@ -103,7 +103,7 @@ def absolute_source(workspace: Workspace, project: Project) -> str:
 def absolute_data(workspace: Workspace, project: Project) -> Data:
     """Return the section with the locations of the table and of those joined to it resolved, as `absolute_source` does."""
     data = project.data.model_copy(update={"source": absolute_source(workspace, project)})
-    return data.with_join_sources(lambda location: absolute_location(location, workspace.project))
+    return data.with_places(lambda location: absolute_location(location, workspace.project))
 
 
 def _archive(workspace: Workspace, project: Project, fingerprint: str) -> Path:

@@ -18,7 +18,9 @@ from components._core.types.tasks import TASKS
 from components._predictor.feature_values import cast_columns
 from components._predictor.predictor import make_predictor
 from components._predictor.refusals import Refusal
+from components.explain.divided_values import explain_values
 from components.explain.row_explanation import RowExplanation, explain_one
+from components.explain.value_parts import ValueParts
 from pipelines.local.workspace import find_workspace
 from pipelines.row_explanation.answered_row import find_answered
 from pipelines.row_explanation.explained_model import ExplainedModel, open_model
@@ -44,6 +46,7 @@ class ExplainedRow:
         threshold: Probability from which the row counts as positive; None: the task has none.
         explanation: Parts of the features by two methods.
         background: What the row is compared with.
+        parts: The words of its texts and the areas of its pictures, for those that it has.
     """
 
     project: str
@@ -60,6 +63,7 @@ class ExplainedRow:
     threshold: float | None
     explanation: RowExplanation
     background: str
+    parts: tuple[ValueParts, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for `--json`; numbers that are not finite are null."""
@@ -88,6 +92,7 @@ class ExplainedRow:
             },
             "second": asdict(second),
             "agreement": asdict(agreement),
+            "parts": [each.to_dict() for each in self.parts],
         }
         return dict(finite_or_none(found))
 
@@ -191,6 +196,7 @@ def _explain(model: ExplainedModel, row: ChosenRow, *, transformed: bool) -> Exp
         getattr(task, "decides_from", None),
         explanation,
         note,
+        tuple(explain_values(model.model, arrays, index, model.seed)),
     )
 
 

@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from components._core.report.number_format import MISSING, show
 from components.explain.rank_agreement import COMPARABLE, UNLIKE, RankAgreement
 from pipelines.row_explanation.explained_row import ExplainedRow
+from pipelines.row_explanation.value_part_lines import value_part_lines
 
 WIDTH = 80
 _NAME, _VALUE, _NUMBER, _ERROR = 24, 14, 10, 9
@@ -21,7 +22,8 @@ _MOST_PARTS, _MOST_VALUES = 20, 6
 
 def explanation_lines(found: ExplainedRow) -> list[str]:
     """Describe the score of a row and the parts of its features by both methods."""
-    return [*_wrap(f"{found.model}; {found.row.title}"), "", *_score_lines(found), "", *_part_lines(found)]
+    lines = [*_wrap(f"{found.model}; {found.row.title}"), "", *_score_lines(found), "", *_part_lines(found)]
+    return [*lines, *(line for each in found.parts for line in ("", *value_part_lines(each)))]
 
 
 def trace_lines(found: ExplainedRow) -> list[str]:
@@ -34,7 +36,7 @@ def trace_lines(found: ExplainedRow) -> list[str]:
         then = ", ".join(f"{name} {_value(value)}" for name, value in found.row.answered.items())
         lines += _wrap(f"   then it was answered {then}", "   ", "   ")
     lines += ["", *_wrap(f"4  {_answer(found)}", "   "), "", "5  what made the score", *_score_lines(found, "   ")]
-    return [*lines, "", *_part_lines(found)]
+    return [*lines, "", *_part_lines(found), *(line for each in found.parts for line in ("", *value_part_lines(each)))]
 
 
 def _pair(name: str, value: Any) -> str:

@@ -34,7 +34,7 @@ def ingest(folder: Path, run: str) -> Path:
     for name in ("examples", "quarantine"):
         (home / name).mkdir(parents=True)
     project = load_project(folder, {"data.source": str(folder / "t-{span}.csv")})
-    data = project.data.with_join_sources(lambda source: str(folder / source))
+    data = project.data.with_places(lambda source: str(folder / source))
     project = project.model_copy(update={"data": data})
     ingest_examples(project, examples=home / "examples", quarantine=home / "quarantine")
     (home / "run.json").write_text(json.dumps({"run": run, "artifacts": {"examples": str(home / "examples")}}))

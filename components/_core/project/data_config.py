@@ -11,6 +11,7 @@ from components._core.project.check_config import Checks, RowRules
 from components._core.project.column_config import ColumnReading, OddCells
 from components._core.project.config_types import Section
 from components._core.project.join_config import Join
+from components._core.project.picture_config import Pictures, with_pictures
 from components._core.project.split_config import Split
 from components._core.project.table_config import Csv, Sql, Xlsx
 
@@ -22,7 +23,7 @@ class Data(Section):
     """Where the examples come from."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"sql", "xlsx", "missing_spans", "columns", "odd_cells", "join", "rows", "checks", "pin"}
+        {"sql", "xlsx", "missing_spans", "columns", "odd_cells", "join", "rows", "checks", "pin", "pictures"}
     )
 
     source: Annotated[
@@ -93,6 +94,12 @@ class Data(Section):
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
     ] = 0.0
+    pictures: Annotated[
+        Pictures | None,
+        Field(
+            description="A column of pictures; absent: there is none, or its bytes are given to the model as they are."
+        ),
+    ] = None
     rows: Annotated[RowRules, Field(description="Rows that are left out, counted by rule.")] = RowRules()
     checks: Annotated[
         Checks, Field(description="What is expected of the table; `naru data check` checks it without a run.")
@@ -111,6 +118,11 @@ class Data(Section):
             return raw  # pydantic refuses what is wrong
         return {**raw, "exclude": [*exclude, column], "exclusion_reasons": {**reasons, column: _GIVEN_REASON}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _exclude_what_is_measured(cls, raw: Any) -> Any:
+        return with_pictures(raw)
+
     @model_validator(mode="after")
     def _given_splits_have_one_place(self) -> Data:
         in_source = _SPLIT in self.source
@@ -128,13 +140,14 @@ class Data(Section):
             raise ValueError(f"exclusion_reasons names {other!r}, which is not in exclude")
         return self
 
-    def with_join_sources(self, locate: Callable[[str], str]) -> Data:
-        """Return the section with the source of each join replaced, as by its absolute path; itself without joins."""
-        if not self.join:
-            return self
-        return self.model_copy(
-            update={"join": [join.model_copy(update={"source": locate(join.source)}) for join in self.join]}
-        )
+    def with_places(self, locate: Callable[[str], str]) -> Data:
+        """Return the section with the source of each join and the folder of pictures replaced, as by an absolute path; itself without them."""
+        changes: dict[str, Any] = {}
+        if self.join:
+            changes["join"] = [join.model_copy(update={"source": locate(join.source)}) for join in self.join]
+        if self.pictures is not None and self.pictures.folder:
+            changes["pictures"] = self.pictures.model_copy(update={"folder": locate(self.pictures.folder)})
+        return self.model_copy(update=changes) if changes else self
 
     @field_validator("spans", mode="before")
     @classmethod

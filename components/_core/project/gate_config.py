@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
 from components._core.project.config_types import Real, Section
+from components._core.project.picture_gate_config import PictureGates
 from components._core.suggestions import list_alternatives
 from components._core.types.tasks import TASKS
 
@@ -15,6 +16,8 @@ Severity = Literal["fail", "warn", "ignore"]
 
 class DataGates(Section):
     """Policy of validation: what blocks a run."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"pictures"})
 
     anomalies: Annotated[
         dict[str, Severity],
@@ -29,6 +32,7 @@ class DataGates(Section):
     min_rows: Annotated[
         StrictInt, Field(ge=1, description="Fewest rows for which drift is judged: small samples raise false alarms.")
     ] = 100
+    pictures: PictureGates = PictureGates()
 
 
 class Bound(Section):

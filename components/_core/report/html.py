@@ -1,8 +1,8 @@
 """Pages as HTML: one self-contained file, light and dark, readable in a panel of 600 pixels and without a script.
 
 A stage defines the content (`page.py`); this module and `templates/` define the appearance. Everything is escaped; the
-only markup that passes is an SVG element that only draws (`svg.is_plain`), and the only script that a browser may run
-is Naru's, which makes links work in the Kubeflow UI: the page allows it by its hash.
+only markup that passes is an SVG element that only draws (`svg.is_plain`), the only pictures are PNG and JPEG within the page,
+and the only script that a browser may run is Naru's, which makes links work in the Kubeflow UI: the page allows it by its hash.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _HEADLINES = {
     "warn": "Passed, with warnings from {stage}",
 }
 _SMALL = 320.0
+_PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 _WORDS = {"ok": "ok", "no_baseline": "no baseline"}
 _CHECK_NUMBERS = {"measured": "Measured", "threshold": "Bound", "baseline": "Baseline", "n": "Rows"}
 
@@ -140,12 +141,20 @@ def _block(block: Block, anchor: str) -> dict[str, Any]:
             named = label(prefix_ids(block.content, anchor), str(escape(block.title or "figure")))
             shown["small"] = width_of(block.content) <= _SMALL
             shown["svg"] = Markup(named)  # noqa: S704 - it was just checked to only draw
+        case "pictures":
+            shown["pictures"] = [_picture(picture) for picture in block.content]
         case "text" | "code":
             pass
         case _:
             # a figure with more than drawing elements, or a kind of a later version: shown as text
             shown.update(kind="code", content=str(block.content))
     return shown
+
+
+def _picture(picture: dict[str, Any]) -> dict[str, Any]:
+    """Return a picture for the template; an address that is not a PNG or JPEG within the page is left out."""
+    uri = str(picture["uri"])
+    return {"uri": uri if _PICTURE.fullmatch(uri) else "", "lines": [str(line) for line in picture["lines"]]}
 
 
 def _grouped(blocks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -19,12 +19,25 @@ from components._core.types.artifact_files import OUTCOME, PAGE
 Cell = str | float | int | None
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture with a few words.
+
+    Attributes:
+        uri: The picture as a data URI of a PNG or JPEG; empty: there is none to show.
+        lines: Lines below it.
+    """
+
+    uri: str
+    lines: list[str]
+
+
 @dataclass
 class Block:
     """One piece of a page.
 
     Attributes:
-        kind: `text`, `table`, `figure`, `checks`, `code` or `facts`.
+        kind: `text`, `table`, `figure`, `pictures`, `checks`, `code` or `facts`.
         title: Heading of the block; empty for none.
         content: Content by kind; see the methods of `Page`.
         note: A sentence below the block: how to read it.
@@ -71,6 +84,10 @@ class Page:
     def figure(self, title: str, svg: str, note: str = "") -> None:
         """Add a plot as an SVG document, made by `components._core.report.plots`."""
         self.blocks.append(Block("figure", title, svg, note))
+
+    def pictures(self, title: str, pictures: list[Picture], note: str = "") -> None:
+        """Add pictures side by side, each with a few words; their data is part of the page, so keep them few and small."""
+        self.blocks.append(Block("pictures", title, [asdict(picture) for picture in pictures], note))
 
     def checks(self, checks: tuple[Check, ...], title: str = "Checks") -> None:
         """Add checks with their status, number, bound, baseline, n and reason."""

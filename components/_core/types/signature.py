@@ -21,11 +21,10 @@ from components._core.errors import DataError
 from components._core.files import fingerprint_of, read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.column_types import to_feature
+from components._core.types.contents import PICTURE, TEXT
 from components._core.types.default_framework import DEFAULT_FRAMEWORK
 from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, FeatureType, type_of_schema
 
-PICTURE, TEXT = "picture", "text"
-"""What the texts of a feature may be, beside any text."""
 MAX_PIXELS = 50_000_000
 """Most pixels of a picture that is decoded, where a project says nothing else: 200 MB of red, green, blue and alpha."""
 MAX_PICTURE_BYTES = 20 << 20

@@ -14,6 +14,7 @@ from components._data.formats.csv.format import CsvFormat
 from components._data.formats.jsonl.format import JsonLinesFormat
 from components._data.formats.parquet.format import ParquetFormat
 from components._data.formats.partitioned import PartitionedFormat
+from components._data.formats.pictures.picture_format import PictureFormat
 from components._data.formats.tfrecord.format import TFRecordFormat
 from components._data.formats.xlsx.format import XlsxFormat
 from components._data.sources.contract import SpanFile
@@ -55,7 +56,8 @@ def open_format(data: Data, file: SpanFile | None = None) -> Format:
                 remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
             )
     opened = kind(data)
-    return PartitionedFormat(opened) if file is not None and file.partition else opened
+    opened = PartitionedFormat(opened) if file is not None and file.partition else opened
+    return PictureFormat(opened, data.pictures) if data.pictures is not None else opened
 
 
 def _find(data: Data, file: SpanFile | None) -> type[Format]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from components._core.types.column_types import to_text
+from components._core.types.column_types import BYTES, to_text
 from components._data.columns.cell_counts import CellCounts
 from components._data.columns.date_orders import OrderCounts
 from components._data.formats.bad_rows import BadRow
@@ -114,7 +114,9 @@ def rows_as_text(batch: pa.RecordBatch, chosen: NDArray[np.bool_]) -> list[str]:
 
 
 def cells_as_text(column: pa.Array) -> list[str]:
-    """Format each value of a column as a text file would have it; empty where it is missing."""
+    """Format each value of a column as a text file would have it; empty where it is missing. Of bytes only their number is shown."""
+    if BYTES.is_arrow(column.type):
+        return ["" if size is None else f"({size:,} bytes)" for size in pc.binary_length(column).to_pylist()]
     is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
     values = column if is_number else to_text(column)
     return ["" if value is None else str(value) for value in values.to_pylist()]

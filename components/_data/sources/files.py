@@ -72,7 +72,9 @@ class FileSource:
         """
         files = self.list_files(spans)
         return fingerprint_of(
-            part for file in files for part in (str(file.span), file.name, _metadata(file) or _content(file))
+            part
+            for file in files
+            for part in (str(file.span), file.name, metadata_of(file.filesystem, file.path) or _content(file))
         )
 
     def would_list(self, uri: str) -> bool:
@@ -90,7 +92,7 @@ class FileSource:
 
     def state(self, file: SpanFile) -> str:
         """See `Source`: as in `fingerprint`; empty where a file system has no such metadata."""
-        return _metadata(file)
+        return metadata_of(file.filesystem, file.path)
 
 
 def _describe(pattern: SpanPattern) -> str:
@@ -139,13 +141,13 @@ def _check_permission(filesystem: Any, path: str) -> None:
             raise from_system(error, path) from None
 
 
-def _metadata(file: SpanFile) -> str:
-    """Return size and metadata that cannot be reset after a change; empty: the file system has none."""
-    if isinstance(file.filesystem, LocalFileSystem):
-        status = os.stat(file.path)  # noqa: PTH116 - a path as fsspec has it
+def metadata_of(filesystem: Any, path: str) -> str:
+    """Return size and metadata of a file that cannot be reset after a change; empty: the file system has none."""
+    if isinstance(filesystem, LocalFileSystem):
+        status = os.stat(path)  # noqa: PTH116 - a path as fsspec has it
         # mtime can be set, as by `touch -d` and `cp -p`; ctime cannot
         return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-    info = file.filesystem.info(file.path)
+    info = filesystem.info(path)
     tags = [f"{name}={value}" for name, value in sorted(info.items()) if name.lower() in _TAGS and value]
     return f"{info.get('size')} {tags}" if tags else ""
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from components._core.errors import ConfigError
 from components._core.project.data_config import Data
+from components._core.project.picture_config import DEFAULT_COLUMN, PICTURES_SCHEME, WEBDATASET_SCHEME
 from components._core.project.table_config import Sql
 from components._core.types.span_units import UNITS, SpanUnit
 from components._data.sources import delta, kept_dataset
@@ -15,9 +16,11 @@ from components._data.sources.contract import Source
 from components._data.sources.databases import bigquery, postgresql, sqlite
 from components._data.sources.databases.contract import Database
 from components._data.sources.databases.query_source import QuerySource
+from components._data.sources.file_rows import FileRowsSource
 from components._data.sources.files import FileSource
 from components._data.sources.span_expression import MissingSpans
 from components._data.sources.span_pattern import unit_of
+from components._data.sources.webdataset import WebDatasetSource
 
 _Opener = TypeVar("_Opener", bound=Callable[[str], object])
 
@@ -32,7 +35,7 @@ EXTRAS = {
     delta.SCHEME: "delta",
 }
 """The extra of `pyproject.toml` with the packages of a source, which an image has where it was built in; by the beginning of the location."""
-_BEFORE_PATHS = (sqlite.SCHEME, delta.SCHEME)
+_BEFORE_PATHS = (sqlite.SCHEME, delta.SCHEME, PICTURES_SCHEME, WEBDATASET_SCHEME)
 """Beginnings of locations after which a path may follow."""
 
 
@@ -136,4 +139,6 @@ register(DATABASES, sqlite.SCHEME, sqlite.open_database)
 register(DATABASES, postgresql.SCHEME, postgresql.PostgreSql)
 register(DATABASES, bigquery.SCHEME, bigquery.BigQuery)
 register(TABLE_FORMATS, delta.SCHEME, delta.DeltaSource)
+register(TABLE_FORMATS, PICTURES_SCHEME, lambda at: FileRowsSource(at.removeprefix(PICTURES_SCHEME), DEFAULT_COLUMN))
+register(TABLE_FORMATS, WEBDATASET_SCHEME, lambda at: WebDatasetSource(at.removeprefix(WEBDATASET_SCHEME)))
 register(TABLE_FORMATS, kept_dataset.SCHEME, kept_dataset.KeptDatasetSource)

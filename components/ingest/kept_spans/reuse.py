@@ -132,6 +132,10 @@ class SpanReuse:
         by_span: dict[int, list[SpanFile]] = {}
         for file in files:
             by_span.setdefault(file.span, []).append(file)
+        pictures = self.project.data.pictures
+        if pictures is not None and pictures.near:
+            self._off = "pictures that show the same are found among all of them" if len(by_span) > 1 else ""
+            return
         if self.project.data.rows.dedupe:
             self._off = "data.rows.dedupe compares the rows of all of them" if len(by_span) > 1 else ""
             return

@@ -54,9 +54,9 @@ def test_what_cannot_be_is_refused_with_its_path(join: dict[str, Any], message: 
 
 def test_locations_are_replaced_and_nothing_else() -> None:
     data = read({"on": "a", "prefix": "w_"}).data
-    moved = data.with_join_sources(lambda location: f"s3://b/{location}")
+    moved = data.with_places(lambda location: f"s3://b/{location}")
     assert (moved.source, moved.join[0].source, moved.join[0].prefix) == ("t.csv", "s3://b/data/w.csv", "w_")
 
 
 def test_a_project_without_joins_is_written_as_before() -> None:
-    assert '"join"' not in read().to_json() and read().data.with_join_sources(str.upper) == read().data
+    assert '"join"' not in read().to_json() and read().data.with_places(str.upper) == read().data

@@ -14,7 +14,7 @@ import pytest
 from components._core.checks import Check, Outcome, judge
 from components._core.report import plots
 from components._core.report.html import render_page, write_page, write_report
-from components._core.report.page import Page
+from components._core.report.page import Page, Picture
 
 HOSTILE = "<script>alert('1')</script><img src=x onerror=alert(2)>\"&`<b>`"
 VOID = {"meta", "br", "img", "link", "hr", "input"}
@@ -157,7 +157,7 @@ def test_no_script_may_run_but_the_one_whose_hash_the_page_names(tmp_path: Path)
     scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
     assert len(scripts) == 1
-    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in html
+    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in html
 
 
 def test_no_two_elements_share_an_id_even_if_pages_and_figures_repeat(tmp_path: Path) -> None:
@@ -294,3 +294,16 @@ def test_a_report_of_twenty_figures_stays_below_a_megabyte(tmp_path: Path) -> No
     for number in range(20):
         page.figure(f"ROC {number}", svg)
     assert len(report(tmp_path, [page])) < 1_000_000
+
+
+def test_pictures_are_shown_with_their_words_and_an_address_outside_the_page_is_not():
+    page = Page("validate", "Data")
+    inside = "data:image/png;base64,iVBORw0KGgo="
+    outside = ("https://example.com/x.png", "data:image/svg+xml;base64,AAAA", inside + '" onerror="alert(1)')
+    page.pictures("Blank", [Picture(uri, ["train, row 1", HOSTILE]) for uri in (inside, *outside)], "Why it matters.")
+    html = render_page(page)
+    read = Reader(html)
+    assert [attributes["src"] for tag, attributes in read.elements if tag == "img"] == [inside]
+    assert html.count("no picture") == len(outside) and "train, row 1" in " ".join(read.text)
+    (policy,) = (attributes["content"] for tag, attributes in read.elements if "http-equiv" in attributes)
+    assert policy and "img-src data:" in policy and "default-src 'none'" in policy

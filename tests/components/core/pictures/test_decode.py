@@ -1,0 +1,126 @@
+"""Pictures that others made: what is read, and what is refused with which reason."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components._core.pictures.canonical import to_canonical
+from components._core.pictures.decode import Limits, PictureError, open_picture
+from tests.components.core.pictures.pictures import bomb, encode, scene
+
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "is empty"),
+        (b"hello, world", "is not a picture of an allowed format"),
+        (b"%PDF-1.7 and more", "is not a picture of an allowed format"),
+        (b"\x89PNG\r\n\x1a\n", "is not a picture|is damaged|is truncated"),
+        (encode(scene(), "JPEG")[:-200], "is truncated"),
+        (encode(scene(1, 200, 200), "PNG")[:-300], "is truncated|is damaged"),
+        (encode(scene(), "WEBP")[:-100], "is truncated|is damaged|is not a picture"),
+        (encode(scene(), "TIFF")[:-500], "is truncated|is damaged"),
+        (encode(scene(), "PPM"), "is not a picture of an allowed format"),
+        (encode(scene(), "ICO"), "is not a picture of an allowed format"),
+        (bomb(), "has .*pixels; at most 50,000,000 are allowed"),
+        (bomb(9_000, 9_000), "has 9,000 x 9,000 pixels; at most 50,000,000 are allowed"),
+        (
+            encode(scene(), "BMP") + b"\0" * (21 << 20),
+            "has 22,0.. bytes|has 22,.* bytes; at most 20,971,520 are allowed",
+        ),
+    ],
+)
+def test_what_is_not_a_whole_picture_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PictureError, match=reason):
+            open_picture(data)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
+def test_any_byte_that_is_damaged_gives_a_picture_or_a_reason(kind: str) -> None:
+    whole, random = bytearray(encode(scene(2, 16, 12), kind)), np.random.default_rng(7)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(whole), 3):
+            damaged[place] = random.integers(256)
+        with suppress(PictureError):  # and no error of Pillow's
+            assert to_canonical(bytes(damaged))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_picture_that_lies_on_its_side_stands_upright(kind: str) -> None:
+    image = scene(3, 40, 30)
+    found = open_picture(encode(image, kind, exif=TURNED, **({"lossless": True} if kind == "WEBP" else {})))
+    assert found.image.size == (30, 40)
+    assert found.turned
+    if kind != "JPEG":
+        assert np.array_equal(np.asarray(found.image.convert("RGB")), np.rot90(np.asarray(image), -1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("JPEG", "L"), ("JPEG", "RGB")]
+)
+def test_what_tensorflow_reads_as_a_person_sees_it_stays_as_it_is(kind: str, mode: str) -> None:
+    data = encode(scene().convert(mode), kind)
+    assert to_canonical(data) is data
+
+
+def grey_16() -> bytes:
+    return encode(Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40) * 50), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [
+        (encode(scene(), "WEBP"), "RGB"),
+        (encode(scene(), "TIFF"), "RGB"),
+        (encode(scene(), "BMP"), "RGB"),
+        (encode(scene().convert("P"), "GIF"), "RGB"),
+        (encode(scene().convert("P"), "PNG"), "RGB"),
+        (encode(scene().convert("P"), "PNG", transparency=0), "RGBA"),
+        (encode(scene().convert("LA"), "PNG"), "RGBA"),
+        (encode(scene().convert("1"), "PNG"), "L"),
+        (encode(scene().convert("CMYK"), "JPEG"), "RGB"),
+        (encode(scene().convert("CMYK"), "TIFF"), "RGB"),
+        (grey_16(), "L"),
+        (encode(scene(), "PNG", exif=TURNED), "RGB"),
+        (encode(scene(1), "GIF", save_all=True, append_images=[scene(2), scene(3)]), "RGB"),
+        (encode(scene(1), "PNG", save_all=True, append_images=[scene(2)]), "RGB"),
+    ],
+)
+def test_any_other_becomes_a_png_that_stays_as_it_is(data: bytes, mode: str) -> None:
+    found = to_canonical(data)
+    with Image.open(io.BytesIO(found)) as image:
+        assert (image.format, image.mode, getattr(image, "n_frames", 1)) == ("PNG", mode, 1)
+        assert not image.getexif()
+    assert to_canonical(found) is found
+
+
+def test_16_bits_are_cut_to_the_upper_8() -> None:
+    shown = np.asarray(Image.open(io.BytesIO(to_canonical(grey_16()))))
+    assert np.array_equal(shown, (np.arange(1200).reshape(30, 40) * 50) >> 8)
+
+
+def test_the_first_frame_of_an_animation_is_its_picture() -> None:
+    data = encode(scene(1), "PNG", save_all=True, append_images=[scene(2), scene(3)])
+    found = open_picture(data)
+    assert found.frames == 3
+    assert np.array_equal(np.asarray(found.image.convert("RGB")), np.asarray(scene(1)))
+
+
+def test_a_project_sets_its_own_bounds() -> None:
+    data = encode(scene(0, 40, 30))
+    with pytest.raises(PictureError, match=r"has 40 x 30 pixels; at most 1,000 are allowed"):
+        open_picture(data, Limits(max_pixels=1_000))
+    with pytest.raises(PictureError, match=r"bytes; at most 100 are allowed"):
+        open_picture(data, Limits(max_bytes=100))
