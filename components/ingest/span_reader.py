@@ -113,7 +113,7 @@ class SpanReader:
         hidden = {self.project.label, *self.project.data.exclude}
         features = [name for name in self.schema.types if name not in hidden]
         names = frozenset(file.split for file in self.files if file.split)
-        return Table(features, self.project.label, self._read_all, names)
+        return Table(features, self.project.label, self._read_all, names, tuple(self.project.data.texts.groups))
 
     def ingest_span(self, span: int, splitter: Splitter, examples: Path, aside: Aside) -> list[SourceFile]:
         """Write a span into one file for each split, and return what its files are."""
