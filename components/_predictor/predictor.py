@@ -103,7 +103,6 @@ class Predictor:
         try:
             outputs = self._model.predict(arrays)
         except ModelError as error:
-            self._border.check_pictures(columns)
             _log.error("request %s: the model failed: %s", shown_id(request_id), error)
             raise Refusal("model_failed", _FAILED) from None
         check_finite(outputs, arrays, self._ranges, request_id)
@@ -157,9 +156,7 @@ class Predictor:
                     middle = (start + end) // 2
                     waiting += [(middle, end), (start, middle)]
                     continue
-                refusals[start] = self._border.find_damage(inputs) or Refusal(
-                    "model_failed", f"the model failed on this row: {first_line(error)}"
-                )
+                refusals[start] = Refusal("model_failed", f"the model failed on this row: {first_line(error)}")
                 if len(refusals) > _MOST_FAILURES:
                     raise
                 continue

@@ -208,15 +208,15 @@ class NaruComponent(SeldonComponent):
                 self._bounds.check_texts(name, columns.get(name))
             if over_grpc:
                 columns = _whole_numbers(columns, self.features)
-            columns = self.predictor.prepare(columns)
+            prepared = self.predictor.prepare(columns)
             live_test = self._admission.live_test
-            if live_test is not None and live_test.routes(puid, columns) and (other := live_test.ask(puid, columns)):
+            if live_test is not None and live_test.routes(puid, prepared) and (other := live_test.ask(puid, prepared)):
                 rows, seconds = len(next(iter(other.outputs.values()))), time.perf_counter() - started
                 self._admission.metrics.count_answer(rows, seconds)
                 return other
-            outputs = self._predict(self.predictor, columns, puid)
+            outputs = self._predict(self.predictor, prepared, puid)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
-            self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, columns, outputs))
+            self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, prepared, outputs))
         return Answer(outputs)
 
     def _predict(self, predictor: Predictor, columns: Columns, puid: str) -> dict[str, np.ndarray[Any, Any]]:

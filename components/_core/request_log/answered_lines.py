@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from components._core.request_log.layout import FORMAT
-from components._core.request_log.picture_references import describe_pictures
+from components._core.request_log.picture_references import PictureDescriber
 from components._core.request_log.value_hashes import ValueHasher
 
 orjson: Any
@@ -39,6 +39,7 @@ class LineWriter:
         hashed: Those of the masked features of which a hash is written.
         hasher: Makes the hashes; None: there are none.
         pictures: Those of the masked features that are pictures, of which a description is written.
+        describer: Makes the descriptions.
     """
 
     model: str
@@ -50,6 +51,7 @@ class LineWriter:
     hashed: frozenset[str] = frozenset()
     hasher: ValueHasher | None = None
     pictures: frozenset[str] = frozenset()
+    describer: PictureDescriber = field(default_factory=PictureDescriber)
 
     def write(
         self,
@@ -87,19 +89,23 @@ class LineWriter:
             "log": FORMAT,
             **({"source": self.source} if self.source else {}),
             **self._hashes(inputs),
-            **self._pictures(inputs),
         }
+        if self.pictures:
+            self._add_pictures(record, inputs)
         return _to_json(record) + b"\n"
+
+    def _add_pictures(self, record: dict[str, Any], inputs: Mapping[str, Any]) -> None:
+        """Add what the log has in place of pictures."""
+        found = self.describer.describe(sorted(self.pictures), inputs)
+        record["pictures"] = found.references
+        record["inputs"] |= found.measures
+        record["masked"] = sorted([*record["masked"], *found.masked])
 
     def _hashes(self, inputs: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]) -> dict[str, Any]:
         if self.hasher is None:  # nearly every log: nothing is looked up for each line
             return {}
         names = sorted(self.hashed & self.masked & inputs.keys())
         return {"hashes": {name: self.hasher.hash(inputs[name]) for name in names}} if names else {}
-
-    def _pictures(self, inputs: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]) -> dict[str, Any]:
-        names = sorted(self.pictures & inputs.keys()) if self.pictures else []
-        return {"pictures": {name: describe_pictures(list(inputs[name])) for name in names}} if names else {}
 
 
 def _to_json(record: dict[str, Any]) -> bytes:

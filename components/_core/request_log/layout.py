@@ -12,8 +12,8 @@ Three kinds of lines, in any order:
 
 Where masked features are hashed, `"hashes": {FEATURE: [one hash per row]}` has what `value_hashes.py` describes.
 
-A picture is masked unless the server is set to keep pictures; `"pictures": {FEATURE: [{"sha256": ..., "size": ..., "width": ..., ...}]}` then describes
-each, by the names of the columns that ingest measures.
+A picture is masked unless the server is set to keep pictures; `"pictures": {FEATURE: [{"sha256": ..., "size": ...}]}` then refers to it, and the
+inputs have its measures (`picture_references.py`).
 
 A request that batch prediction answered has `"source": "batch"` and null as its latency.
 

@@ -7,6 +7,8 @@ PICTURE_MEASURES = (
     *("brightness", "contrast", "sharpness", "colour"),
 )
 """Measures of a picture, in the order of their columns; `components/_core/pictures/measures.py` says what they are."""
+MONITORED_MEASURES = ("width", "height", "size", "brightness", "contrast", "sharpness", "colour")
+"""Those that the request log has and a monitor compares: the numbers that many pictures share."""
 GROUP = "group"
 """The measure that rows which show or say the same have in common."""
 REASON = "is measured of {}: a request does not have it"

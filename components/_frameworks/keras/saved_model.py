@@ -66,7 +66,9 @@ class LoadedModel(Model):
             list(map(as_array, self._call(*(values[start : start + self._most_rows] for values in fed))))
             for start in range(0, len(fed[0]), self._most_rows)
         ]
-        return {name: np.concatenate(found) for name, found in zip(self.signature.outputs, zip(*parts), strict=True)}
+        return {
+            name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(self.signature.outputs)
+        }
 
     def serve(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The serving function itself, tensors by feature name in and outputs out, so that gradients flow through it."""
