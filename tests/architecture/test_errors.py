@@ -245,6 +245,7 @@ NOT_OURS = {
     "components/_core/project/check_config.py": {"ValueError"},  # pydantic reports it with the field
     "components/_core/project/model_config.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
+    "components/_core/project/text_config.py": {"ValueError"},
     "components/_core/stage/user_code.py": {"ImportError"},  # reported as the person's code that does not import
     "pipelines/row_explanation/row_choice.py": {"UnknownRowError"},  # a ConfigError; the request log may have the row
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command

@@ -14,7 +14,7 @@ from components._core.project.join_config import Join
 from components._core.project.picture_config import Pictures, with_pictures
 from components._core.project.split_config import Split
 from components._core.project.table_config import Csv, Sql, Xlsx
-from components._core.project.text_config import Texts, exclude_measured_texts
+from components._core.project.text_config import Texts, with_texts
 
 _SPLIT = "{split}"
 _GIVEN_REASON = "names the split of each row"
@@ -123,8 +123,7 @@ class Data(Section):
     @model_validator(mode="before")
     @classmethod
     def _exclude_what_is_measured(cls, raw: Any) -> Any:
-        """Exclude what ingest measures of pictures and texts."""
-        return exclude_measured_texts(with_pictures(raw))
+        return with_texts(with_pictures(raw))
 
     @model_validator(mode="after")
     def _given_splits_have_one_place(self) -> Data:

@@ -7,19 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictInt, field_validator
 
 from components._core.project.config_types import Real, Section
+from components._core.project.split_config import goes_by_features
+from components._core.types.measured_columns import GROUP, REASON, TEXT_MEASURES, measured_column
 
-CHARACTERS, LANGUAGE, GROUP = "characters", "language", "group"
-"""What ingest measures of a text; its columns are named `review.characters` and so on."""
-TEXT_FORMATS = ("text_folder", "text_lines")
-"""Formats of which the column `text` is a text without further ado."""
+TEXTS_SCHEME = "texts://"
+"""Beginning of a source that is a folder of files of text, with a folder for each class."""
+TEXT_LINES = "text_lines"
+"""The format of plain text with a row for each line."""
 TEXT, PATH = "text", "path"
-"""Columns of these formats."""
-_REASONS = {
-    CHARACTERS: "measured of the text: its length",
-    LANGUAGE: "measured of the text: a guess of its language",
-    GROUP: "measured of the text: keeps near duplicates in one split",
-}
-_PATH_REASON = "names the file of each row"
+"""Columns of these."""
+_PATH_REASON = "names the file: a request does not have it"
 
 
 class Texts(Section):
@@ -29,7 +26,7 @@ class Texts(Section):
         list[str],
         Field(
             description="Columns of text, of which ingest measures length, language and near duplicates (`review.characters`, `review.language`, "
-            "`review.group`: not for the model). With `format: text_folder` or `text_lines`: `text`."
+            "`review.group`: not for the model). Of a source `texts://...` and with `format: text_lines`: `text`."
         ),
     ] = []
     mask: Annotated[
@@ -74,37 +71,46 @@ class Texts(Section):
 
     @property
     def groups(self) -> list[str]:
-        """The columns with the groups of near duplicates; empty: none are looked for."""
-        return [measured_name(column, GROUP) for column in self.columns] if self.near else []
+        """The columns with the groups of near duplicates; empty: rows go by themselves."""
+        return [measured_column(column, GROUP) for column in self.columns] if self.near else []
 
     @property
-    def measured(self) -> list[str]:
-        """All measured columns."""
-        kinds = [CHARACTERS, LANGUAGE, *([GROUP] if self.near else [])]
-        return [measured_name(column, kind) for column in self.columns for kind in kinds]
+    def measured(self) -> dict[str, str]:
+        """Reason for excluding each measured column from the model, by its name."""
+        kinds = [kind for kind in TEXT_MEASURES if kind != GROUP or self.near]
+        return {measured_column(column, kind): REASON.format(column) for column in self.columns for kind in kinds}
 
 
-def measured_name(column: str, kind: str) -> str:
-    """Return the name of a measured column of a text."""
-    return f"{column}.{kind}"
+def with_texts(raw: Any) -> Any:
+    """Complete a raw `data` section with texts: what is measured is excluded from the model, and the split goes by near duplicates.
 
-
-def exclude_measured_texts(raw: Any) -> Any:
-    """Exclude the measured columns of texts from what the model sees, in a `data` section as it is in the file; a format of texts names its column."""
+    A source of texts has their column by itself.
+    """
     if not isinstance(raw, dict):
         return raw
-    texts, is_of_texts = raw.get("texts"), raw.get("format") in TEXT_FORMATS
-    if is_of_texts and (texts is None or (isinstance(texts, dict) and not texts.get("columns"))):
-        texts = {**(texts or {}), "columns": [TEXT]}
-        raw = {**raw, "texts": texts}
-    if not isinstance(texts, dict):
-        return raw
-    columns = [texts["columns"]] if isinstance(texts.get("columns"), str) else texts.get("columns")
-    exclude, reasons = raw.get("exclude") or [], raw.get("exclusion_reasons") or {}
-    if not isinstance(columns, list) or not isinstance(exclude, list) or not isinstance(reasons, dict):
-        return raw  # pydantic refuses what is wrong
-    kinds = [kind for kind in _REASONS if kind != GROUP or texts.get("near") != 0]
-    added = {measured_name(str(column), kind): _REASONS[kind] for column in columns for kind in kinds}
-    added |= {PATH: _PATH_REASON} if raw.get("format") == TEXT_FORMATS[0] else {}
-    new = {name: reason for name, reason in added.items() if name not in exclude}
-    return {**raw, "exclude": [*exclude, *new], "exclusion_reasons": {**new, **reasons}}
+    has_files = isinstance(raw.get("source"), str) and raw["source"].startswith(TEXTS_SCHEME)
+    given = raw.get("texts")
+    if (has_files or raw.get("format") == TEXT_LINES) and (
+        given is None or (isinstance(given, dict) and not given.get("columns"))
+    ):
+        given = {**(given or {}), "columns": [TEXT]}
+    texts = given if isinstance(given, Texts) else _parse(given)
+    if texts is None or not texts.columns:
+        return raw  # pydantic says what is wrong
+    reasons = {**texts.measured, **({PATH: _PATH_REASON} if has_files else {})}
+    completed = {**raw, "texts": given}
+    exclude, known = raw.get("exclude") or [], raw.get("exclusion_reasons") or {}
+    if isinstance(exclude, list) and isinstance(known, dict):
+        completed["exclude"] = [*exclude, *(name for name in reasons if name not in exclude)]
+        completed["exclusion_reasons"] = {**reasons, **known}
+    split = raw.get("split") or {}
+    if texts.groups and isinstance(split, dict) and goes_by_features(split):
+        completed["split"] = {**split, "method": "group", "by": texts.groups}
+    return completed
+
+
+def _parse(given: Any) -> Texts | None:
+    try:
+        return Texts.model_validate(given)
+    except ValueError:
+        return None

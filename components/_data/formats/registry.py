@@ -57,11 +57,10 @@ def open_format(data: Data, file: SpanFile | None = None) -> Format:
                 where=f"data.{other.section}",
                 remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
             )
-    opened = kind(data if file is None else read_as_texts(data))
-    if file is not None:
-        opened = PartitionedFormat(opened) if file.partition else opened
-        opened = MeasuredTexts(opened) if data.texts.columns else opened
-    return PictureFormat(opened, data.pictures) if data.pictures is not None else opened
+    opened = kind(read_as_texts(data, kind.name))
+    opened = PartitionedFormat(opened) if file is not None and file.partition else opened
+    opened = PictureFormat(opened, data.pictures) if data.pictures is not None else opened
+    return MeasuredTexts(opened) if file is not None and data.texts.columns else opened
 
 
 def _find(data: Data, file: SpanFile | None) -> type[Format]:

@@ -1,4 +1,4 @@
-"""Splits by hash, of the features (`hash`, the default; of texts, of the groups of near duplicates) or of some columns (`group`): a row's content alone decides its split, in every run, independent of other rows but near duplicates before it."""
+"""Splits by hash, of the features (`hash`, the default) or of some columns (`group`): a row's content alone decides its split, in every run, independent of other rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HashSplitter(Splitter):
     @classmethod
     def fit(cls, split: Split, table: Table) -> Self:
         """See `Splitter`; no row is read."""
-        return cls(define_split(split, table.groups or table.features))
+        return cls(define_split(split, table.features))
 
     @property
     def cells(self) -> tuple[str, ...]:

@@ -26,12 +26,13 @@ KOREAN = [
 WORDS = "river stone window paper garden winter market silver letter engine cotton bridge island kitchen ladder mirror".split()
 
 
-def project(source: Path, **data: object) -> Project:
+def project(source: Path | str, **data: object) -> Project:
+    label = data.pop("label", "y")
     given = {"source": str(source), "texts": {"columns": ["review"]}, **data}
-    return parse_project({"name": "p", "task": "multiclass_classification", "label": "y", "data": given})
+    return parse_project({"name": "p", "task": "multiclass_classification", "label": label, "data": given})
 
 
-def ingest(folder: Path, source: Path, **data: object) -> tuple[Outcome, dict[str, pa.Table]]:
+def ingest(folder: Path, source: Path | str, **data: object) -> tuple[Outcome, dict[str, pa.Table]]:
     examples, quarantine = folder / "examples", folder / "quarantine"
     for made in (examples, quarantine):
         made.mkdir(parents=True)
@@ -168,6 +169,29 @@ def test_lines_of_text_are_rows_in_any_encoding(tmp_path, encoding):
     assert {row["text.language"] for row in rows} == {"ko"}
     assert (encoding in outcome.reason and "y=1/part.txt" in outcome.reason) == (encoding in ("cp949", "utf-16"))
     assert "96 empty lines" in outcome.reason
+
+
+def test_a_folder_of_files_in_several_encodings_is_a_table(tmp_path):
+    encodings = ["utf-8", "cp949", "utf-16", "utf-8-sig"]
+    for number in range(80):
+        folder = tmp_path / "data" / ("good" if number % 2 else "bad")
+        folder.mkdir(parents=True, exist_ok=True)
+        text = f"{' '.join(KOREAN)} {number}\n두 번째 줄 {number}"
+        (folder / f"{number}.txt").write_bytes(text.encode(encodings[number % 4]))
+    (tmp_path / "data" / "bad" / "picture.txt").write_bytes(b"\x89PNG\r\n\0\0\0\x0d" * 9)
+    given = {"label": "label", "texts": {"near": 0}, "quarantine_limit": 0.05}
+    outcome, splits = ingest(tmp_path, f"texts://{tmp_path / 'data'}", **given)
+    rows = rows_of(splits)
+
+    assert {row["text"] for row in rows} == {
+        f"{' '.join(KOREAN)} {number}\n두 번째 줄 {number}" for number in range(80)
+    }
+    assert {row["label"] for row in rows} == {"good", "bad"}
+    assert all(row["path"].startswith(row["label"]) for row in rows)
+    assert "cp949 in 20 texts (good/1.txt)" in outcome.reason
+    (aside,) = quarantined(tmp_path)
+    assert "bad/picture.txt" in aside["reason"] and "not text" in aside["reason"]
+    assert len(Manifest.load(tmp_path / "examples").files) == 1
 
 
 def test_a_line_that_is_not_valid_is_set_aside(tmp_path):

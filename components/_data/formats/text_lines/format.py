@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from components._core.errors import DataError
 from components._core.project.data_config import Data
 from components._core.project.text_config import TEXT
 from components._data.formats.columns import check_columns
 from components._data.formats.compression import read_head
 from components._data.formats.contract import Format, Preview, TableSchema
-from components._data.formats.encoding import decode, detect_encoding
+from components._data.formats.decode_text import name_encoding
+from components._data.formats.encoding import decode
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:
@@ -105,19 +105,3 @@ def detect_text_encoding(file: SpanFile) -> str:
     """
     sample, _ = read_head(file, _SAMPLE_BYTES)
     return name_encoding(sample, file.name)
-
-
-def name_encoding(sample: bytes, name: str) -> str:
-    """Return the encoding of the first bytes of a text.
-
-    Raises:
-        DataError: When it is not text, or several encodings are as likely.
-    """
-    found = detect_encoding(sample)
-    if found.name == "utf-8" and b"\0" in sample:
-        raise DataError("is not text: it has zero bytes", where=name, remedy="remove the file from the source")
-    if found.is_unknown:
-        readings = "; ".join(f"{encoding}: {words}" for encoding, words in found.readings)
-        remedy = "save it as UTF-8"
-        raise DataError(f"its encoding cannot be told ({readings or 'none fits'})", where=name, remedy=remedy)
-    return found.name
