@@ -172,7 +172,10 @@ def test_what_a_person_must_correct_in_the_file_system_is_a_config_error(number:
 
 NOT_OURS = {
     "components/_core/monitoring/result_files.py": {"ValueError"},  # of one result; its readers go on and say so
-    "components/_core/pictures/decode.py": {"PictureError", "PictureTooLargeError"},  # the row is set aside, or the request refused
+    "components/_core/pictures/decode.py": {
+        "PictureError",
+        "PictureTooLargeError",
+    },  # the row is set aside, or the request refused
     "components/_core/request_log/json_lines.py": {"LineError"},  # counted as a damaged line
     "components/_core/types/json_values.py": {"LineError", "NotJsonError"},  # counted, or the row is set aside with it
     "components/_data/formats/csv/blocks.py": {
