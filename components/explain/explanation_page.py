@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+
 from components._core.checks import Outcome
+from components._core.pictures.thumbnails import thumbnail_uri
 from components._core.report import plots
-from components._core.report.page import Cell, Page
+from components._core.report.page import Cell, Page, Picture
 from components._core.types.tasks import TASKS
+from components._core.types.texts import shorten
 from components.explain.dependence import Dependence
 from components.explain.effects import exclude_line, find_unneeded
 from components.explain.feature_findings import ExplainedRow, Findings
+from components.explain.picture_parts import draw_overlay
+from components.explain.value_parts import ValueParts
 
 _MOST_FEATURES = 30
 _MOST_PARTS = 10
+_MOST_CHARACTERS = 200
+_OVERLAY_SIDE = 192
 
 
 def make_page(found: Findings, outcome: Outcome) -> Page:
@@ -181,17 +189,58 @@ def _score_name(found: Findings) -> str:
 
 def _row(page: Page, row: ExplainedRow) -> None:
     parts = sorted(row.parts.items(), key=lambda item: (-abs(item[1]), item[0]))[:_MOST_PARTS]
-    rows: list[list[Cell]] = [[name, _value(row.values[name]), _digits(part)] for name, part in parts]
+    pictures = {each.feature for each in row.inside if each.columns}
+    rows: list[list[Cell]] = [
+        [name, "(picture)" if name in pictures else _value(row.values[name]), _digits(part)] for name, part in parts
+    ]
     note = (
         f"From {row.start:.4g} for the typical row to {row.score:.4g}: Shapley values, the largest {len(rows)} parts."
     )
     page.table(f"One row: {row.title}", ["feature", "value", "part in the score"], rows, note)
+    for inside in row.inside:
+        if inside.columns:
+            _areas(page, row, inside)
+        else:
+            _words(page, row, inside)
+
+
+def _areas(page: Page, row: ExplainedRow, inside: ValueParts) -> None:
+    """The picture, and what each of its areas adds."""
+    over = base64.b64encode(draw_overlay(inside.value, inside.values, inside.columns, _OVERLAY_SIDE)).decode("ascii")
+    shown = [
+        Picture(thumbnail_uri(base64.urlsafe_b64decode(inside.value), _OVERLAY_SIDE), [inside.feature]),
+        Picture(f"data:image/png;base64,{over}", [f"at most {max(map(abs, inside.values)):.4g} an area"]),
+    ]
+    page.pictures(
+        f"Areas of {inside.feature}: {row.title}",
+        shown,
+        f"Blue raises the score, orange lowers it. {_inside_note(inside)}",
+    )
+
+
+def _words(page: Page, row: ExplainedRow, inside: ValueParts) -> None:
+    """The words that add most, in reading order."""
+    largest = sorted(range(len(inside.parts)), key=lambda place: -abs(inside.values[place]))[:_MOST_PARTS]
+    rows: list[list[Cell]] = [
+        [shorten(inside.parts[place]), _digits(inside.values[place]), _digits(inside.alone[place])]
+        for place in sorted(largest)
+    ]
+    page.table(
+        f"Words of {inside.feature}: {row.title}", ["words", "Shapley", "left out alone"], rows, _inside_note(inside)
+    )
+
+
+def _inside_note(inside: ValueParts) -> str:
+    covered = "covered with the mean colour" if inside.columns else "left out"
+    agreement = inside.agreement.spearman
+    compared = "" if agreement != agreement else f" Rank correlation with each {covered} alone: {agreement:.2f}."
+    return f"Shapley values, from {inside.base:.4g} with all {covered} to {inside.score:.4g}.{compared}"
 
 
 def _value(value: object) -> Cell:
     if isinstance(value, float):
         return "(missing)" if value != value else float(f"{value:.6g}")
-    return value if isinstance(value, int) else str(value) or "(missing)"
+    return value if isinstance(value, int) else shorten(str(value), _MOST_CHARACTERS) or "(missing)"
 
 
 def _digits(value: float) -> float:

@@ -16,6 +16,7 @@ from components._frameworks.permutation import Importance, permutation_importanc
 from components._frameworks.sampled_rows import Array, Arrays, Sample, draw_sample, take, typical_row
 from components.explain.attribution import Attribution, chosen_classes, explained_score
 from components.explain.dependence import Dependence, partial_dependence
+from components.explain.divided_values import explain_values
 from components.explain.effects import FEWEST_ROWS as EFFECT_ROWS
 from components.explain.effects import Effect, find_effects
 from components.explain.gradients import integrated_gradients
@@ -24,6 +25,7 @@ from components.explain.leaks import ENOUGH_ROWS, find_telling, powers, rank_cor
 from components.explain.loss_shapley import loss_reductions
 from components.explain.rank_agreement import COMPARED
 from components.explain.shapley import shapley_values
+from components.explain.value_parts import ValueParts
 
 _ATTRIBUTED_ROWS = 200
 _CELLS = 4_000_000
@@ -41,6 +43,7 @@ class ExplainedRow:
         start: The answer for the typical row.
         values: The row's own value by feature.
         parts: What each feature added to the score.
+        inside: What the words of its texts and the areas of its pictures added, for those that it has.
     """
 
     title: str
@@ -48,6 +51,7 @@ class ExplainedRow:
     start: float
     values: dict[str, Any]
     parts: dict[str, float]
+    inside: tuple[ValueParts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,12 +159,21 @@ def find(project: Project, model: Model, examples: Path, threshold: float | None
         gradients,
         shapley,
         _agreement(importances, _by_method(shapley, gradients)),
-        {top: partial_dependence(model, sample.arrays, top, most_frequent) for top in list(importances)[:_SHOWN]},
+        {
+            top: partial_dependence(model, sample.arrays, top, most_frequent)
+            for top in _dependent(signature, importances)
+        },
         "" if most_frequent is None else signature.classes[most_frequent],
         _explain_rows(model, sample, baseline, seed),
         find_effects(importances, reductions, sample.rows, repeats),
         model.structure_importance(),
     )
+
+
+def _dependent(signature: Signature, importances: dict[str, Importance]) -> list[str]:
+    """Return the features whose dependence is shown: no picture and no text, of which each row has another."""
+    plain = {feature.name for feature in signature.inputs if not feature.content}
+    return [name for name in importances if name in plain][:_SHOWN]
 
 
 def _by_method(shapley: Attribution, gradients: Attribution | None) -> dict[str, Attribution]:
@@ -201,7 +214,8 @@ def _explain_rows(model: Model, sample: Sample, baseline: Arrays, seed: int) -> 
         }
         parts = {name: float(column[place]) for name, column in found.values.items()}
         score = float(scores[row])
-        rows.append(ExplainedRow(row_name, score, score - float(found.moved[place]), values, parts))
+        inside = explain_values(model, take(arrays, np.array([place])), None if of is None else int(of[place]), seed)
+        rows.append(ExplainedRow(row_name, score, score - float(found.moved[place]), values, parts, tuple(inside)))
     return rows
 
 

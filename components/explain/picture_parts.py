@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SMALLEST_CELL = 2
 """Pixels of an area's side: of a smaller one nothing can be seen."""
-_OVERLAY_PIXELS = 320
+OVERLAY_SIDE = 320
 _ADDS, _TAKES = (31, 119, 180), (214, 90, 30)
 """Colours of what raises and lowers the score: blue and orange, which people who do not see red and green can tell apart."""
 
@@ -52,22 +52,23 @@ def divide_picture(value: str, most: int = MOST_PARTS) -> DividedValue:
     return DividedValue(names, cover, columns)
 
 
-def draw_overlay(value: str, parts: Sequence[float], columns: int) -> bytes:
+def draw_overlay(value: str, parts: Sequence[float], columns: int, side: int = OVERLAY_SIDE) -> bytes:
     """Draw what the areas of a picture add to the score over a grey copy of it: blue raises the score, orange lowers it.
 
     Args:
         value: The picture as the model takes it.
         parts: What each area adds, in reading order.
         columns: Areas in each line.
+        side: Longer side of the overlay, in pixels.
 
     Returns:
-        A PNG, 320 pixels on the longer side.
+        A PNG.
     """
     from PIL import Image
 
     pixels = _pixels(value)
     grey = Image.fromarray(pixels[:, :, :3].mean(axis=2).astype(np.uint8)).convert("RGB")
-    scale = _OVERLAY_PIXELS / max(grey.size)
+    scale = side / max(grey.size)
     width, height = (max(1, round(side * scale)) for side in grey.size)
     size = (width, height)
     shares = np.asarray(parts, dtype=np.float64).reshape(-1, columns)

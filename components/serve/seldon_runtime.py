@@ -32,6 +32,7 @@ from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
 from components._core.types.texts import is_unicode
+from components._predictor.feature_values import Columns as PreparedColumns
 from components._predictor.predictor import Predictor
 from components._predictor.refusals import Code, Refusal
 from components.serve.admission import AdmissionControl
@@ -219,7 +220,7 @@ class NaruComponent(SeldonComponent):
             self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, prepared, outputs))
         return Answer(outputs)
 
-    def _predict(self, predictor: Predictor, columns: Columns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
+    def _predict(self, predictor: Predictor, columns: PreparedColumns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _ONE_BY_ONE:
             return predictor.predict(columns, puid)
         with self._turn:

@@ -29,7 +29,7 @@ def explanation_lines(found: ExplainedRow) -> list[str]:
 def trace_lines(found: ExplainedRow) -> list[str]:
     """Describe the way of a row: raw values, what preprocessing makes of them, score, answer, parts."""
     lines = [*_wrap(f"{found.model}; {found.row.title}"), "", "1  raw values, as a request has them"]
-    lines += [_pair(name, value) for name, value in found.values.items()]
+    lines += [_pair(name, _shown(found, name)) for name in found.values]
     lines += ["", *_transformed_lines(found.transformed), "", "3  what the model answers"]
     lines += [_pair(name, value) for name, value in found.outputs.items()]
     if found.row.answered is not None:
@@ -37,6 +37,13 @@ def trace_lines(found: ExplainedRow) -> list[str]:
         lines += _wrap(f"   then it was answered {then}", "   ", "   ")
     lines += ["", *_wrap(f"4  {_answer(found)}", "   "), "", "5  what made the score", *_score_lines(found, "   ")]
     return [*lines, "", *_part_lines(found), *(line for each in found.parts for line in ("", *value_part_lines(each)))]
+
+
+def _shown(found: ExplainedRow, name: str) -> str:
+    """Return a raw value as a text; of a picture only its size."""
+    value = found.values[name]
+    is_picture = any(each.columns and each.feature == name for each in found.parts)
+    return f"({len(value) * 3 // 4:,} bytes)" if is_picture and isinstance(value, str) else _value(value)
 
 
 def _pair(name: str, value: Any) -> str:
@@ -81,7 +88,7 @@ def _part_lines(found: ExplainedRow) -> Iterator[str]:
     for name, part in shown:
         other = _part(second.values[name]) if name in second.values else MISSING
         error = "" if shapley.is_exact else f"{shapley.errors[name]:>{_ERROR}.4f}"
-        value = _cell(_value(found.values[name]), _VALUE)
+        value = _cell(_shown(found, name), _VALUE)
         yield f"{_cell(name, _NAME)} {value}{_part(part):>{_NUMBER}}{error} {other:>{width}}"
     if rest := parts[_MOST_PARTS:]:
         yield f"{f'{len(rest)} more features':<{_NAME + _VALUE + 1}}{_part(sum(part for _, part in rest)):>{_NUMBER}}"

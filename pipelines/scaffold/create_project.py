@@ -124,7 +124,7 @@ def new_project(
         else _decide_columns(profile, label, target, group, meanings, choices)
     )
     _check_features(decisions, table.source)
-    kind, why = ("keras", "") if pictures else _choose_kind(choices, profile, label, target, decisions)
+    kind, why = _choose_kind(choices, profile, label, target, decisions)
     plan = ModelPlan.make(kind, decisions)
     decisions = plan.adapt(decisions)
     name = project_name(folder)
@@ -168,6 +168,8 @@ def _choose_kind(
     choices: Choices, profile: Profile, label: str, target: Target, decisions: list[Decision]
 ) -> tuple[Kind, str]:
     """Return the kind of model and, where the table has decided, why."""
+    if any(decision.role == "picture" for decision in decisions):
+        return "keras", ""
     if choices.model != AUTO:
         framework = ModelPlan.make(choices.model, decisions).framework
         if framework != "keras":
