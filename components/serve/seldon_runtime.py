@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -32,7 +32,6 @@ from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
 from components._core.types.texts import is_unicode
-from components._predictor.feature_values import Columns as PreparedColumns
 from components._predictor.predictor import Predictor
 from components._predictor.refusals import Code, Refusal
 from components.serve.admission import AdmissionControl
@@ -220,7 +219,7 @@ class NaruComponent(SeldonComponent):
             self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, prepared, outputs))
         return Answer(outputs)
 
-    def _predict(self, predictor: Predictor, columns: PreparedColumns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
+    def _predict(self, predictor: Predictor, columns: Mapping[str, Any], puid: str) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _ONE_BY_ONE:
             return predictor.predict(columns, puid)
         with self._turn:

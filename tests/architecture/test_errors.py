@@ -172,10 +172,11 @@ def test_what_a_person_must_correct_in_the_file_system_is_a_config_error(number:
 
 NOT_OURS = {
     "components/_core/monitoring/result_files.py": {"ValueError"},  # of one result; its readers go on and say so
-    "components/_core/pictures/decode.py": {
-        "PictureError",
-        "PictureTooLargeError",
-    },  # the row is set aside, or the request refused
+    # a row is set aside with it, a request refused
+    "components/_core/pictures/decode.py": {"PictureError", "PictureTooLargeError"},
+    "components/_data/formats/pictures/picture_files.py": {"PictureError"},
+    "components/_data/formats/pictures/picture_rows.py": {"PictureError"},
+    "components/_data/sources/file_rows.py": {"NoFilesError"},
     "components/_core/request_log/json_lines.py": {"LineError"},  # counted as a damaged line
     "components/_core/types/json_values.py": {"LineError", "NotJsonError"},  # counted, or the row is set aside with it
     "components/_data/formats/csv/blocks.py": {
@@ -191,7 +192,6 @@ NOT_OURS = {
     "components/_core/project/data_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/durations.py": {"ValueError"},  # what pydantic wants; reported with the path
     "components/_core/project/feedback_config.py": {"ValueError"},  # the same
-    "components/_core/project/label_config.py": {"ValueError"},  # the same
     "components/_core/project/gate_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/live_test_config.py": {"ValueError"},  # what pydantic wants of a validator
@@ -253,7 +253,6 @@ NOT_OURS = {
     "components/_core/stage/user_code.py": {"ImportError"},  # reported as the person's code that does not import
     "pipelines/row_explanation/row_choice.py": {"UnknownRowError"},  # a ConfigError; the request log may have the row
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command
-    "pipelines/cli/label.py": {"Exit"},  # the same
     "pipelines/cli/monitor.py": {"Exit"},  # the same
     "pipelines/cli/serving.py": {"Exit"},  # the same
     "pipelines/cli/cluster.py": {"Exit"},  # the same
@@ -288,6 +287,7 @@ NOT_OURS = {
     "components/serve/oip_json.py": {"Refusal"},
     "components/serve/oip_keys.py": {"Refusal"},
     "components/serve/oip_parameters.py": {"Refusal"},
+    "components/_predictor/border.py": {"Refusal"},
     "components/_predictor/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/admission.py": {"Refusal"},
     "components/_predictor/finite_answers.py": {"Refusal"},
@@ -300,13 +300,6 @@ NOT_OURS = {
     "components/serve/seldon_process.py": {"HttpRefusal", "Refusal"},
     "components/serve/seldon_runtime.py": {"Refusal", "NotAMessage"},
     "components/serve/seldon_protobuf.py": {"NotAMessage"},  # answered to a client of gRPC
-    "components/_labels/annotations.py": {"ValueError"},  # a time of a file of labels: named with its line, or unknown
-    "components/_labels/label_schema.py": {
-        "ValueError"
-    },  # a label that the schema does not allow: named with its place
-    "components/_labels/votes.py": {
-        "ValueError"
-    },  # labels are held against the schema before: a mistake of a programmer
     "components/stages.py": {"ValueError"},  # a second stage of one name: a mistake of a programmer
     "components/transform/analysis.py": {"ValueError"},  # reported as preprocessing_fn that fails
     "components/transform/left_out_columns.py": {"KeyError"},  # of a name that no column has, as of every mapping

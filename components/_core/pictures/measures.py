@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from components._core.pictures.canonical import to_8_bits
+from components._core.pictures.canonical import over_white
 from components._core.pictures.decode import Decoded
 from components._core.types.measured_columns import PICTURE_MEASURES
 
@@ -74,15 +74,14 @@ class Measures:
 
 
 def measure(data: bytes, decoded: Decoded, name: str = "") -> Measures:
-    """Measure a picture.
+    """Measure a picture; what is transparent counts as white.
 
     Args:
         data: The encoded picture.
         decoded: The same, decoded.
         name: Its file name; empty: it has none.
     """
-    shown = to_8_bits(decoded.image)
-    shown = shown.convert("RGB") if shown.mode == "RGBA" else shown
+    shown = over_white(decoded.image)
     grey = shown if shown.mode == "L" else shown.convert("L")
     luma = np.asarray(_reduce(grey, _SIDE))
     histogram = np.asarray(grey.histogram(), dtype=np.float64)

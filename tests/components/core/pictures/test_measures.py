@@ -44,6 +44,13 @@ def test_a_blurred_picture_is_less_sharp_and_a_grey_one_has_no_colour() -> None:
     assert measured(Image.new("RGB", (1, 1), (9, 9, 9))).sharpness == 0
 
 
+def test_what_is_transparent_counts_as_white() -> None:
+    icon = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    icon.paste((0, 0, 0, 255), (0, 0, 20, 40))
+    found = measured(icon)
+    assert (found.brightness, found.contrast) == pytest.approx((127.5, 127.5))
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
