@@ -39,7 +39,7 @@ VALIDATE = register(
     StageSpec(
         "validate",
         _STAGES,
-        reads=("gates.data", "data.exclusion_reasons", "data.checks"),
+        reads=("gates.data", "data.exclusion_reasons", "data.checks", "data.texts"),
         code="schema",
         environment=_STORE,
         imports=("tensorflow_data_validation", "components.validate.validate"),
