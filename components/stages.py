@@ -39,7 +39,7 @@ VALIDATE = register(
     StageSpec(
         "validate",
         _STAGES,
-        reads=("gates.data", "data.exclusion_reasons", "data.checks", "labels"),
+        reads=("gates.data", "data.exclusion_reasons", "data.checks", "data.texts", "labels"),
         code="schema",
         environment=_STORE,
         imports=("tensorflow_data_validation", "components.validate.validate"),

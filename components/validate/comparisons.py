@@ -19,6 +19,8 @@ from components._core.store.ledger import Deployment
 from components._core.types.artifact_files import STATISTICS
 from components.validate.drift import Shift, measure_shifts
 from components.validate.statistics import Statistics, parse
+from components.validate.texts import vocabulary
+from components.validate.texts.vocabulary import Vocabulary
 
 MOST_CHECKS = 20
 """Maximum number of drifted features with a check of their own."""
@@ -76,6 +78,24 @@ def fetch_statistics(deployment: Deployment) -> tuple[Statistics | None, str]:
         return None, f"the statistics of champion {deployment.version} are not those registered: {error.message}"
     except (OSError, ImportError) as error:
         message = f"the champion's statistics cannot be fetched: {error}"
+        raise UnavailableError(
+            message, where=uri, remedy="check the store, then run again; or run with champion=none"
+        ) from error
+
+
+def fetch_vocabularies(deployment: Deployment) -> dict[str, Vocabulary]:
+    """Fetch the vocabularies of the texts that a champion was trained on, by column; empty where it has none, or none that can be read.
+
+    Raises:
+        UnavailableError: When the store does not answer.
+    """
+    uri = f"{deployment.statistics.rstrip('/')}/{vocabulary.FILE}"
+    try:
+        return vocabulary.parse(_verified(uri, deployment))
+    except (FileNotFoundError, ValueError, ModelError):
+        return {}  # a champion without texts, or one whose statistics are reported as missing
+    except (OSError, ImportError) as error:
+        message = f"the champion's vocabulary cannot be fetched: {error}"
         raise UnavailableError(
             message, where=uri, remedy="check the store, then run again; or run with champion=none"
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -98,6 +99,14 @@ def mark_picture(schema: Schema, column: str) -> None:
     for feature in schema.feature:
         if column and feature.name == column and not feature.HasField("image_domain"):
             feature.image_domain.SetInParent()
+    _keep_domains(schema, schema)
+
+
+def mark_texts(schema: Schema, columns: Collection[str]) -> None:
+    """Say in a schema that columns have texts in natural language; they then have no domain of texts that are expected."""
+    for feature in schema.feature:
+        if feature.name in columns and not feature.HasField("natural_language_domain"):
+            feature.natural_language_domain.SetInParent()
     _keep_domains(schema, schema)
 
 

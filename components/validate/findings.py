@@ -62,14 +62,26 @@ KINDS: dict[str, Kind] = {
     "near_duplicate_pictures": Kind("warn", "pictures that nearly equal another"),
     "pictures_in_two_splits": Kind("warn", "pictures in two splits"),
     "pictures_with_two_labels": Kind("warn", "one picture under two labels"),
+    "empty_texts": Kind("warn", "texts that are missing or blank"),
+    "long_texts": Kind("warn", "texts of unusual length"),
+    "texts_of_another_language": Kind("warn", "texts of another language than most"),
+    "damaged_texts": Kind("warn", "texts read in a wrong encoding"),
+    "texts_with_markup": Kind("warn", "texts with markup"),
+    "duplicate_texts": Kind("warn", "texts that equal another"),
+    "near_duplicate_texts": Kind("warn", "texts that nearly equal another"),
+    "texts_in_two_splits": Kind("warn", "texts in two splits"),
+    "texts_with_two_labels": Kind("warn", "one text under two labels"),
+    "unseen_words": Kind("warn", "many words that training has not seen"),
+    "personal_data": Kind("warn", "personal data in texts"),
 }
 """Every kind, in the order in which a person should read them. docs/stages/validate.md shows this table."""
 
 HAVE_OWN_CHECKS = (
     *("rows_in_two_splits", "groups_in_two_splits", "near_duplicates", "time_overlap", "split_sizes"),
-    *(name for name in KINDS if "picture" in name),
+    *(name for name in KINDS if "picture" in name or "text" in name),
+    *("unseen_words", "personal_data"),
 )
-"""Kinds whose checks the modules about splits and pictures make: one for each, always, with the count."""
+"""Kinds whose checks the modules about splits, pictures and texts make: one for each, always, with the count."""
 
 
 @dataclass(frozen=True)

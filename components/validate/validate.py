@@ -29,6 +29,9 @@ from components.validate.pictures.measured_pictures import drifting_columns, fin
 from components.validate.pictures.picture_checks import PictureFindings, check_pictures
 from components.validate.span_changes import check_spans
 from components.validate.statistics import Computed, restrict
+from components.validate.texts import vocabulary
+from components.validate.texts.text_checks import TextFindings, check_texts
+from components.validate.texts.text_rows import drifting_text_columns
 from components.validate.tfdv_columns import column_types
 from components.validate.validation_page import Shown, make_page
 
@@ -82,18 +85,20 @@ def validate_examples(
     if reviewed is not None:
         types |= _converted_types(types, reviewed)
     features = {name: kind for name, kind in types.items() if name != project.label}
-    measured = drifting_columns(manifest.columns)
+    texts = [name for name in project.data.texts.columns if name in types]
+    measured = drifting_columns(manifest.columns) | drifting_text_columns(manifest.columns, texts)
     with ThreadPoolExecutor(1) as second_core:
         splits = second_core.submit(leakage.check_splits, examples, manifest, features, project.data.exclude, policy)
         all_computed, warned = _compute(examples, types | measured, manifest)
     computed = restrict(all_computed, types)
     picture = find_picture_column(manifest.columns)
-    settled = _resolve_schema(project, policy, types, computed, reviewed, picture)
+    settled = _resolve_schema(project, policy, types, computed, reviewed, picture, texts)
     counts = label_findings.count_labels(project, examples) if project.label in types else {}
     found = [*settled.found, *_find_anomalies(project, examples, manifest, types, computed, counts)]
     found += _find_lost_precision(project, examples, settled.schema, computed)
     pictures = _check_pictures(project, examples, manifest, policy)
-    drifting = restrict(all_computed, {*types, *measured} - {picture})
+    of_texts = _check_texts(project, examples, manifest, policy, deployment)
+    drifting = restrict(all_computed, {*types, *measured} - {picture, *texts})
     compared = (_against_spans(project, manifest, drifting), _against_champion(project, deployment, drifting))
     # measures are not named: pictures of one size in each span, and another in the newest, have changed
     followers = comparisons.follow_spans(examples, manifest.spans, [*types])
@@ -101,6 +106,7 @@ def validate_examples(
     checks += [*warned, *findings.to_checks(found, policy), *_schema_checks(project, settled)]
     checks += splits.result()
     checks += pictures.checks if pictures else ()
+    checks += [check for column in of_texts for check in column.checks]
     checks += check_spans(manifest, deployment)
     checks += check_origin(manifest.labels, project.labels)
     for comparison in compared:
@@ -119,8 +125,12 @@ def validate_examples(
         settled.change,
         settled.reviewed,
         pictures,
+        tuple(of_texts),
+        examples,
     )
     _write(shown, outcome, statistics, schema, validation, page)
+    if of_texts:
+        vocabulary.save({column.texts.column: column.texts.vocabulary for column in of_texts}, statistics)
     return outcome
 
 
@@ -130,6 +140,18 @@ def _check_pictures(
     """Check the pictures, if ingest measured any."""
     classes = TASKS[project.task].has_classes
     return check_pictures(examples, manifest, project.label, classes, project.gates.data, policy)
+
+
+def _check_texts(
+    project: Project, examples: Path, manifest: Manifest, policy: dict[str, Severity], deployment: Deployment | None
+) -> list[TextFindings]:
+    """Check the columns of texts, if there are any."""
+    texts = project.data.texts
+    if not texts.columns:
+        return []
+    earlier = comparisons.fetch_vocabularies(deployment) if deployment else {}
+    classes, name = TASKS[project.task].has_classes, f"champion {deployment.version}" if deployment else ""
+    return check_texts(examples, manifest, project.label, classes, texts, project.gates.data, policy, earlier, name)
 
 
 def _converted_types(types: dict[str, str], reviewed: Schema) -> dict[str, str]:
@@ -164,10 +186,12 @@ def _resolve_schema(
     computed: Computed,
     reviewed: Schema | None,
     picture: str,
+    texts: list[str],
 ) -> _SchemaResult:
-    """Infer the schema, or compare the data with the reviewed one; the column of pictures, if any, has an image domain."""
+    """Infer the schema, or compare the data with the reviewed one; columns of pictures and texts have their domains."""
     inferred = dataset_schema.infer(computed.train, list(computed.held_out.values()), project.label)
     dataset_schema.mark_picture(inferred, picture)
+    dataset_schema.mark_texts(inferred, texts)
     if reviewed is None:
         return _SchemaResult(inferred, anomalies.check_inferred(computed.held_out, inferred, project.label), "", False)
     parts = {"train": computed.train, **computed.held_out}
@@ -180,6 +204,7 @@ def _resolve_schema(
         reviewed, inferred, {*exclude, *gone}, retyped | _new_label(project, reviewed), gaps
     )
     dataset_schema.mark_picture(in_force, picture)
+    dataset_schema.mark_texts(in_force, texts)
     known = dataset_schema.settle(reviewed, inferred, set(exclude), set(), set())
     change = dataset_schema.difference(known, dataset_schema.propose(known, list(parts.values())), project.schema_file)
     return _SchemaResult(in_force, found, change, True)

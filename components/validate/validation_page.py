@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from components._core.checks import Outcome
@@ -19,6 +20,8 @@ from components.validate.label_findings import Counts, in_order
 from components.validate.pictures.picture_checks import PictureFindings
 from components.validate.pictures.picture_gallery import add_galleries
 from components.validate.statistics import Statistics, by_name, is_text, missing_rows
+from components.validate.texts.text_checks import TextFindings
+from components.validate.texts.text_excerpts import add_excerpts
 
 MOST_FIGURES = 24
 """Maximum number of drawn columns; the table of features has the rest."""
@@ -47,6 +50,8 @@ class Shown:
         change: The proposed change of the reviewed schema, as a diff; empty when there is none.
         reviewed: Whether there is a reviewed schema.
         pictures: Findings about pictures; None without pictures.
+        texts: Findings about each column of texts.
+        examples: The examples artifact, of which some rows are shown.
     """
 
     project: Project
@@ -61,6 +66,8 @@ class Shown:
     change: str
     reviewed: bool
     pictures: PictureFindings | None
+    texts: tuple[TextFindings, ...]
+    examples: Path
 
 
 def make_page(shown: Shown, outcome: Outcome) -> Page:
@@ -75,6 +82,7 @@ def make_page(shown: Shown, outcome: Outcome) -> Page:
     page.checks(outcome.checks)
     if shown.pictures:
         add_galleries(page, shown.pictures, shown.manifest.columns)
+    add_excerpts(page, shown.texts, shown.examples, shown.manifest, shown.project.label)
     _schema_change(page, shown)
     _label(page, shown)
     _feature_table(page, shown)
@@ -162,7 +170,7 @@ def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]
     shown_name = f"{name}{role}"
     gaps = round(100 * missing_rows(feature, rows) / rows, 2) if rows else None
     if is_text(feature):
-        values = [] if name == _picture_column(shown) else feature.string_stats.top_values[:3]
+        values = [] if name in _not_shown(shown) else feature.string_stats.top_values[:3]
         top = [f"{value.value} ({value.frequency / rows:.0%})" for value in values]
         return [shown_name, kind, gaps, int(feature.string_stats.unique), None, None, None, ", ".join(top)]
     numbers = feature.num_stats
@@ -171,13 +179,14 @@ def _feature_row(name: str, kind: str, feature: Any, shown: Shown) -> list[Cell]
     return [shown_name, kind, gaps, None, *(_digits(value) for value in (numbers.min, numbers.median, numbers.max)), ""]
 
 
-def _picture_column(shown: Shown) -> str:
-    """Return the column of pictures, whose values are digests here; empty: there is none."""
-    return shown.pictures.pictures.column if shown.pictures else ""
+def _not_shown(shown: Shown) -> set[str]:
+    """Return the columns whose values are not shown: of pictures, which are digests here, and of texts, which may have personal data."""
+    pictures = [shown.pictures.pictures.column] if shown.pictures else []
+    return {*pictures, *(column.texts.column for column in shown.texts)}
 
 
 def _figures(page: Page, shown: Shown) -> None:
-    apart = {shown.project.label, _picture_column(shown)}
+    apart = {shown.project.label, *_not_shown(shown)}
     features = {name: feature for name, feature in by_name(shown.train).items() if name not in apart}
     drawn = list(features.items())[:MOST_FIGURES]
     for name, feature in drawn:

@@ -8,6 +8,7 @@ from pydantic import Field, StrictInt, model_validator
 
 from components._core.project.config_types import Real, Section
 from components._core.project.picture_gate_config import PictureGates
+from components._core.project.text_gate_config import TextGates
 from components._core.suggestions import list_alternatives
 from components._core.types.tasks import TASKS
 
@@ -17,7 +18,7 @@ Severity = Literal["fail", "warn", "ignore"]
 class DataGates(Section):
     """Policy of validation: what blocks a run."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"pictures"})
+    later: ClassVar[frozenset[str]] = frozenset({"pictures", "texts"})
 
     anomalies: Annotated[
         dict[str, Severity],
@@ -33,6 +34,7 @@ class DataGates(Section):
         StrictInt, Field(ge=1, description="Fewest rows for which drift is judged: small samples raise false alarms.")
     ] = 100
     pictures: PictureGates = PictureGates()
+    texts: TextGates = TextGates()
 
 
 class Bound(Section):

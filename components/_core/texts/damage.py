@@ -55,11 +55,23 @@ def damaged_rows(column: pa.Array) -> dict[str, list[int]]:
     return rows
 
 
+def find_damage(text: str) -> int:
+    """Return where the first sign of damage is; 0 where there is none."""
+    found = _SIGNS.search(text)
+    return found.start() if found else 0
+
+
+def find_markup(text: str) -> int:
+    """Return where the first markup is; 0 where there is none."""
+    tags = (found.start() for found in _TAG.finditer(text) if (found[1] or "!").lower() in _TAGS)
+    others = (found.start() for pattern in (_REFERENCE, _BBCODE) if (found := pattern.search(text)))
+    return min([*tags, *others], default=0)
+
+
 def has_markup(text: str) -> bool:
     """Return whether a text has tags of HTML, references to characters, or BBCode."""
-    return any((found[1] or "!").lower() in _TAGS for found in _TAG.finditer(text)) or bool(
-        _REFERENCE.search(text) or _BBCODE.search(text)
-    )
+    tags = any((found[1] or "!").lower() in _TAGS for found in _TAG.finditer(text))
+    return tags or bool(_REFERENCE.search(text) or _BBCODE.search(text))
 
 
 def markup_rows(column: pa.Array) -> list[int]:
@@ -99,6 +111,7 @@ _LATIN_SHARE = 0.3
 _RARE_SHARE, _FEWEST_RARE = 0.25, 3
 _ESCAPE = re.compile(r"(?:\\u[0-9A-Fa-f]{4}){2,}|(?:\\x[0-9A-Fa-f]{2}){3,}")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\x80-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_SIGNS = re.compile(f"\ufffd|[{_HIGH}]{{2,}}|{_ESCAPE.pattern}|{_CONTROL.pattern}|\\?{{2,}}")
 _QUESTION_RUN = re.compile(r"\?{2,}")
 _QUESTION_SHARE, _FEWEST_QUESTIONS, _FEWEST_RUNS = 0.4, 6, 2
 

@@ -1,0 +1,1 @@
+"""Checks of columns of text: languages, damage, copies, personal data, unseen words."""
