@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def _judge_pool(pool: Pool, listed: set[str], cells: list[DriftedCell]) -> tuple
         if rows.num_rows:
             items += rows[ITEM].to_pylist()
             uncertainty.append(pool.uncertainty(rows))
-            drifted.append(rows_in_cells(cells, rows.num_rows, lambda name, of=rows: pool.values(of, name)))
+            drifted.append(rows_in_cells(cells, rows.num_rows, partial(pool.values, rows)))
     return items, np.concatenate(uncertainty), np.concatenate(drifted)
 
 
