@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -111,6 +111,12 @@ def keep_latest(annotations: Iterable[Annotation]) -> dict[tuple[str, str], Anno
         if earlier is None or not (each.time and earlier.time) or each.time >= earlier.time:
             kept[each.key] = each
     return kept
+
+
+def rename(annotation: Annotation, people: Mapping[str, str]) -> Annotation:
+    """Return an annotation with the annotator's name, where it is known: a tool's export may have a number only."""
+    known = people.get(annotation.annotator)
+    return annotation if known is None else replace(annotation, annotator=known)
 
 
 def group_by_item(annotations: Iterable[Annotation]) -> dict[str, list[Annotation]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components._core.errors import ConfigError, DataError
-from components._labels.annotations import Annotation, FoundLabel, FoundLabels, keep_latest, name_some
+from components._labels.annotations import Annotation, FoundLabel, FoundLabels, keep_latest, name_some, rename
 from components._labels.label_schema import LabelSchema
 from components._labels.label_store import LabelStore
 
@@ -44,7 +44,13 @@ class ImportReport:
 
 
 def import_labels(
-    store: LabelStore, schema: LabelSchema, found: FoundLabels, where: str, content: bytes, annotator: str = ""
+    store: LabelStore,
+    schema: LabelSchema,
+    found: FoundLabels,
+    where: str,
+    content: bytes,
+    annotator: str = "",
+    people: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """Hold the labels of a file against schema and work lists, and keep those that are new.
 
@@ -55,6 +61,7 @@ def import_labels(
         where: The file's name.
         content: The file's content.
         annotator: Who gave the labels of which the file does not say it.
+        people: Names of annotators by what the file calls them, where a server says it.
 
     Raises:
         ConfigError: When labels have no annotator and none is given.
@@ -79,8 +86,12 @@ def import_labels(
         names = name_some(item or "without a name" for _, item in report.unknown)
         remedy = f"import what annotators made of a list of naru label export or next; {_NOTHING}"
         raise DataError(f"no work list of this project has its items: {names}", where=where, remedy=remedy)
-    _find_repeated(found.labels, report, annotator)
-    _keep(store, schema, list(keep_latest(given).values()), report, {"file": where, "sha256": _hash(content)})
+    earlier = store.read_people()
+    new = {number: name for number, name in (people or {}).items() if earlier.get(number) != name}
+    named = {**earlier, **new}
+    _find_repeated(found.labels, report, annotator, named)
+    facts = {"file": where, "sha256": hashlib.sha256(content).hexdigest(), **({"people": new} if new else {})}
+    _keep(store, schema, list(keep_latest(given).values()), report, facts, named)
     return report
 
 
@@ -119,11 +130,14 @@ def _parse_labels(labels: Sequence[FoundLabel], schema: LabelSchema, where: str)
     return parsed
 
 
-def _find_repeated(labels: Sequence[FoundLabel], report: ImportReport, annotator: str) -> None:
+def _find_repeated(
+    labels: Sequence[FoundLabel], report: ImportReport, annotator: str, names: Mapping[str, str]
+) -> None:
     seen = set[tuple[str, str]]()
     unknown = {item for _, item in report.unknown}
     for each in labels:
-        key = (each.item, each.annotator or annotator)
+        given = each.annotator or annotator
+        key = (each.item, names.get(given, given))
         if each.item in unknown:
             continue
         report.annotators[key[1]] += key not in seen
@@ -138,13 +152,19 @@ def _keep(
     given: Sequence[Annotation],
     report: ImportReport,
     facts: Mapping[str, Any],
+    names: Mapping[str, str],
 ) -> None:
-    """Keep the annotations that are not in the store as they are; a file that brings none leaves no trace."""
-    before = store.read_annotations(schema.config.version)
+    """Keep the annotations that are not in the store as they are; a file that brings none leaves no trace.
+
+    They are kept with what the file calls the annotator, so that a name that becomes known later holds for them, too.
+    """
+    known = store.read_annotations(schema.config.version).values()
+    before = keep_latest(rename(each, names) for each in known)
     brought = []
     for each in given:
-        earlier = before.get(each.key)
-        if earlier is not None and keep_latest([earlier, each])[each.key].label == earlier.label:
+        named = rename(each, names)
+        earlier = before.get(named.key)
+        if earlier is not None and keep_latest([earlier, named])[named.key].label == earlier.label:
             report.known += 1
             continue
         report.changed += earlier is not None
@@ -152,9 +172,5 @@ def _keep(
         brought.append(each)
     aside = [{"where": place, "reason": "unknown item", "item": item} for place, item in report.unknown]
     aside += [{"where": place, "reason": reason} for place, reason in report.unreadable]
-    if brought:
+    if brought or "people" in facts:
         store.add_annotations(brought, aside, {**facts, "tool": report.tool, "skipped": report.skipped})
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -27,7 +27,7 @@ from components._core.errors import ServiceError
 from components._core.examples.safe_parquet import pq
 from components._core.store.append_log import AppendLog
 from components._core.store.object_store import create, read_bytes
-from components._labels.annotations import Annotation, from_lines, keep_latest, to_lines
+from components._labels.annotations import Annotation, from_lines, keep_latest, rename, to_lines
 from components._labels.label_schema import ITEM
 
 REQUEST, ROW = "naru_request", "naru_row"
@@ -146,16 +146,20 @@ class LabelStore:
         self._log("imports").append({**facts, **names, "at": now(), "by": _user(), "new": len(new)})
 
     def read_annotations(self, schema: int) -> dict[tuple[str, str], Annotation]:
-        """Read the latest annotation of each item and annotator, of one version of the label schema.
+        """Read the latest annotation of each item and annotator, of one version of the label schema, with the annotators' names.
 
         Raises:
             ServiceError: When an object is missing or damaged.
             UnavailableError: When the store does not answer.
         """
-        found = (
-            each for line in self._read_log("imports") for each in from_lines(self.read_object(line["annotations"]))
-        )
-        return keep_latest(each for each in found if each.schema == schema)
+        lines = self._read_log("imports")
+        people = _people_in(lines)
+        found = (each for line in lines for each in from_lines(self.read_object(line["annotations"])))
+        return keep_latest(rename(each, people) for each in found if each.schema == schema)
+
+    def read_people(self) -> dict[str, str]:
+        """Return the names of annotators by what files call them, as imports from a server brought them."""
+        return _people_in(self._read_log("imports"))
 
     def put_table(self, table: pa.Table, folder: str) -> str:
         """Keep a table as Parquet under a name with its hash; returns the name."""
@@ -192,6 +196,10 @@ class LabelStore:
         name = f"{folder}/{hashlib.sha256(content).hexdigest()}.{ending}"
         create(content, f"{self.home}/{name}")
         return name
+
+
+def _people_in(lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {name: known for line in lines for name, known in (line.get("people") or {}).items()}
 
 
 def now() -> str:

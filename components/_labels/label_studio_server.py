@@ -111,6 +111,21 @@ class LabelStudio:
             raise ConfigError(f"has no project {title_of(schema)!r}", where=self.url, remedy=remedy)
         return self._export(project)
 
+    def read_people(self) -> dict[str, str]:
+        """Return the mail address of each annotator by the number that exports have; empty where the token may not see them.
+
+        Raises:
+            ServiceError: When the server refuses something else, or is not Label Studio.
+            UnavailableError: When it does not answer.
+        """
+        try:
+            reply = self._call("GET", "/api/users/")
+        except ConfigError:
+            return {}
+        people = reply if isinstance(reply, list) else []
+        known = [each for each in people if isinstance(each, dict) and each.get("email") and each.get("id")]
+        return {str(each["id"]): str(each["email"]) for each in known}
+
     def _find_project(self, schema: LabelSchema) -> int | None:
         """Return the id of the schema's project, the oldest of several; None when there is none."""
         found: list[dict[str, Any]] = []
@@ -162,11 +177,16 @@ class LabelStudio:
         return parse_json(self._request(method, path, content, _LARGEST_REPLY), self.url)
 
     def _request(self, method: str, path: str, content: Any, most: int) -> bytes:
-        if self.token.count(".") == 2 and not self._access:
-            reply = parse_json(self._send("POST", "/api/token/refresh", {"refresh": self.token}, {}, 1 << 20), self.url)
-            self._access = str(reply.get("access") or "") if isinstance(reply, dict) else ""
-        kind = f"Bearer {self._access}" if self._access else f"Token {self.token}"
-        return self._send(method, path, content, {"Authorization": kind}, most)
+        if self.token.count(".") != 2:
+            return self._send(method, path, content, {"Authorization": f"Token {self.token}"}, most)
+        if self._access:
+            try:
+                return self._send(method, path, content, {"Authorization": f"Bearer {self._access}"}, most)
+            except ConfigError:
+                pass  # it lives for minutes: another one says whether it has ended
+        reply = parse_json(self._send("POST", "/api/token/refresh", {"refresh": self.token}, {}, 1 << 20), self.url)
+        self._access = str(reply.get("access") or "") if isinstance(reply, dict) else ""
+        return self._send(method, path, content, {"Authorization": f"Bearer {self._access}"}, most)
 
     def _send(self, method: str, path: str, content: Any, headers: Mapping[str, str], most: int) -> bytes:
         """Send a request; one that only reads is repeated a bounded number of times while the server fails in passing."""
@@ -224,7 +244,8 @@ class LabelStudio:
         if status < 400:
             remedy = "give the address that it is redirected to"
             return ConfigError(f"answers with a redirect (HTTP {status})", where=where, remedy=remedy)
-        said = "".join(filter(str.isprintable, reply[:300].decode("utf-8", "replace"))).replace(self.token, "***")
+        shown = reply[:300] if reply.lstrip()[:1] == b"{" else b""  # not the page of another server
+        said = "".join(filter(str.isprintable, shown.decode("utf-8", "replace"))).replace(self.token, "***")
         remedy = "is this the address of Label Studio?" if status in (404, 405) else "see Label Studio's log"
         return ServiceError(f"Label Studio refused {method}: HTTP {status} {said}".rstrip(), where=where, remedy=remedy)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from rich.cells import cell_len, set_cell_size
+
 from components._labels.agreement import Estimate
 from components._labels.agreement_report import AgreementReport, measure_agreement
 from components._labels.labelled_items import read_labelled
@@ -48,15 +50,15 @@ def describe_agreement(report: AgreementReport) -> list[str]:
     if report.confused:
         lines += ["", "confused"]
         for pair in report.confused[:_PAIRS]:
-            lines.append(f"  {_cut(f'{pair.one} / {pair.other}', 38):<40}{pair.pairs:>8,} pairs{pair.share:>8.1%}")
+            lines.append(f"  {_fit(f'{pair.one} / {pair.other}', 40)}{pair.pairs:>8,} pairs{pair.share:>8.1%}")
     lines += ["", f"{'annotator':<{_WIDTH}}{'labels':>8}{'compared':>10}{'agreed':>8}  most often instead"]
     for each in report.annotators:
         share = "-" if each.share is None else f"{each.share:.1%}"
         instead = f"{each.most_confused[0]} for {each.most_confused[1]}" if each.most_confused else ""
         if each.off_by is not None:
             instead = f"{each.off_by:+.4g} on average"
-        start = f"{_cut(each.name, _WIDTH - 2):<{_WIDTH}}{each.annotations:>8,}{each.compared:>10,}{share:>8}"
-        lines.append(f"{start}  {_cut(instead, 28)}".rstrip())
+        start = f"{_fit(each.name, _WIDTH - 1)} {each.annotations:>8,}{each.compared:>10,}{share:>8}"
+        lines.append(f"{start}  {_fit(instead, 28)}".rstrip())
     if report.estimates:
         lines += ["", *_describe_estimates(report.estimates)]
     if report.ties:
@@ -67,12 +69,12 @@ def describe_agreement(report: AgreementReport) -> list[str]:
 def _describe_estimates(estimates: list[PoolEstimate]) -> list[str]:
     first = estimates[0]
     lines = [
-        f"in all {first.mean.population:,} rows ({_cut(first.source, 20)}), by {first.mean.rows:,} of {first.selected:,} selected rows"
+        f"in all {first.mean.population:,} rows ({_fit(first.source, 20).rstrip()}), by {first.mean.rows:,} of {first.selected:,} selected rows"
     ]
     for each in estimates[:_PAIRS]:
         error = "" if each.mean.error is None else f" ± {1.96 * each.mean.error:.3f}"
         lines.append(
-            f"  {_cut(each.what or 'mean', 28):<30}{each.mean.value:>8.3f}{error:<10} unweighted {each.mean.plain:.3f}"
+            f"  {_fit(each.what or 'mean', 30)}{each.mean.value:>8.3f}{error:<10} unweighted {each.mean.plain:.3f}"
         )
     return lines
 
@@ -80,8 +82,10 @@ def _describe_estimates(estimates: list[PoolEstimate]) -> list[str]:
 def _line(name: str, estimate: Estimate) -> str:
     value = "-" if estimate.value is None else f"{estimate.value:.3f}"
     interval = "" if estimate.low is None or estimate.high is None else f"{estimate.low:.3f} to {estimate.high:.3f}"
-    return f"{_cut(name, _WIDTH):<{_WIDTH}}{value:>8}  {interval:<16}{estimate.items:>8,}"
+    return f"{_fit(name, _WIDTH)}{value:>8}  {interval:<16}{estimate.items:>8,}"
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def _fit(text: str, width: int) -> str:
+    """Return a text as wide as a column of a terminal, whose letters may be two cells wide, as 긍정."""
+    fitted = text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
+    return set_cell_size(fitted, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from components._core.errors import DataError
@@ -55,12 +56,19 @@ def import_server(folder: Path, url: str) -> list[str]:
     with opened(folder) as project:
         content = server.read_labels(project.schema)
         found = LabelStudioFormat().read(content, server.url, project.schema)
-        return take_labels(project, found, server.url, content, "")
+        return take_labels(project, found, server.url, content, people=server.read_people())
 
 
-def take_labels(project: Opened, found: FoundLabels, where: str, content: bytes, annotator: str) -> list[str]:
+def take_labels(
+    project: Opened,
+    found: FoundLabels,
+    where: str,
+    content: bytes,
+    annotator: str = "",
+    people: Mapping[str, str] | None = None,
+) -> list[str]:
     """Keep labels that were found in a file or on a server; arguments and errors as of `import_labels`."""
-    report = import_labels(project.store, project.schema, found, where, content, annotator)
+    report = import_labels(project.store, project.schema, found, where, content, annotator, people)
     labelled = read_labelled(project.store, project.schema)
     span = write_span(project.store, project.schema, labelled)
     return [*describe_import(report), *describe_items(labelled, span)]

@@ -198,8 +198,25 @@ def _write(schema: LabelSchema, shown: Sequence[str], items: Sequence[WorkItem],
     endings = [name for name in content if name.startswith(".")]
     stem = output.with_suffix("") if output.suffix == endings[0] else output
     files = {name: Path(f"{stem}{name}") if name.startswith(".") else stem.parent / name for name in content}
+    _refuse_filled_in(files[endings[0]], content[endings[0]])
     for name in reversed(content):  # the list last: what it names is there by then
         os.makedirs(files[name].parent, exist_ok=True)  # noqa: PTH103
         write_bytes(files[name], content[name])
     folders = {str(files[name].parent) for name in content if name not in endings}
     return [*(str(files[name]) for name in endings), *sorted(folders)]
+
+
+def _refuse_filled_in(file: Path, content: bytes) -> None:
+    """Refuse to replace a list by another one: somebody may have filled it in.
+
+    Raises:
+        ConfigError: When there is a file with another content.
+    """
+    try:
+        with file.open("rb") as stream:
+            before = stream.read(len(content) + 1)
+    except FileNotFoundError:
+        return
+    if before != content:
+        remedy = "import it if somebody has filled it in, then remove it; or name another file"
+        raise ConfigError("there is a file already, with another content", where=f"--output {file}", remedy=remedy)

@@ -112,6 +112,18 @@ def test_what_is_labelled_does_not_go_out_again(naru: Naru, project: Path) -> No
     assert not (project / "more.json").exists()
 
 
+def test_a_list_that_somebody_filled_in_is_not_replaced(naru: Naru, project: Path) -> None:
+    naru("export", ".", "--output", "work.csv")
+    assert naru("export", ".", "--output", "work.csv").exit_code == 0  # the same content
+    filled = (project / "work.csv").read_text().replace(",,,", ",positive,ann,")
+    (project / "work.csv").write_text(filled)
+
+    result = naru("export", ".", "--output", "work.csv")
+
+    assert "there is a file already, with another content" in str(result.exception)
+    assert (project / "work.csv").read_text() == filled
+
+
 def test_items_on_which_annotators_are_divided_go_to_an_adjudicator(naru: Naru, project: Path) -> None:
     naru("export", ".", "--output", "work.json")
     annotate(project / "work.json", project / "done.json", by_stars)

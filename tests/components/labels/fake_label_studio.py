@@ -1,4 +1,4 @@
-"""A small Label Studio: the five calls of its REST API that Naru uses, as version 1.23 answers them."""
+"""A small Label Studio: the calls of its REST API that Naru uses, as version 1.23 answers them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class FakeLabelStudio(ThreadingHTTPServer):
     Attributes:
         projects: Its projects.
         tasks: The tasks of each project.
+        people: Mail addresses of its users; the first one is the user 1.
         requests: Method, path and kind of authorization of each request.
         broken: Status and content of the next answers, instead of the real ones.
     """
@@ -30,6 +31,7 @@ class FakeLabelStudio(ThreadingHTTPServer):
         self.projects: list[dict[str, Any]] = []
         self.tasks: dict[int, list[dict[str, Any]]] = {}
         self.requests: list[tuple[str, str, str]] = []
+        self.people: list[str] = []
         self.broken: list[tuple[int, bytes]] = []
 
     @property
@@ -38,6 +40,7 @@ class FakeLabelStudio(ThreadingHTTPServer):
 
     def annotate(self, label: str, annotator: str, project: int = 1) -> None:
         """Give every task of a project a label."""
+        self.people += [annotator] if annotator not in self.people else []
         for task in self.tasks[project]:
             result = [{"from_name": "label", "to_name": "review", "type": "choices", "value": {"choices": [label]}}]
             when = "2026-11-30T10:00:00.123456Z"
@@ -80,6 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self, method: str, path: str, query: dict[str, list[str]], content: Any) -> None:
         if path == "/api/projects/" and method == "GET":
             self._list(int(query["page"][0]))
+        elif path == "/api/users/":
+            self._reply(200, [{"id": place, "email": mail} for place, mail in enumerate(self.server.people, 1)])
         elif path == "/api/projects/":
             self._create(content)
         elif (match := re.fullmatch(r"/api/projects/(\d+)/(import|export)", path)) and int(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import ConfigError, DataError, ServiceError
+from components._labels.exchange.label_studio import LabelStudioFormat
+from components._labels.label_import import import_labels
 from components._labels.labelled_items import read_labelled
 from tests.components.labels.made import annotate, make_schema, make_store, take
 
@@ -186,3 +188,19 @@ def test_damage_of_the_store_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ServiceError, match="is damaged: its content has another hash"):
         read_labelled(store, SCHEMA)
+
+
+def test_a_number_and_the_name_that_a_server_says_are_one_annotator_in_either_order(tmp_path: Path) -> None:
+    schema = make_schema(annotators_per_item=2, adjudicators=["lead@x.de"])
+    number = annotate(schema, {"good": {"1": "positive", "2": "positive"}, "bad": {"1": "negative", "3": "negative"}})
+    people = {"1": "ann@x.de", "3": "lead@x.de"}
+
+    def votes(*known: dict[str, str] | None) -> dict[str, dict[str, str]]:
+        store = make_store(tmp_path / str(len(list(tmp_path.iterdir()))))
+        for names in known:
+            found = LabelStudioFormat().read(number, "x", schema)
+            import_labels(store, schema, found, "x", number, "", names)
+        return {item: verdict.votes for item, verdict in read_labelled(store, schema).verdicts.items()}
+
+    named = {"item-good": {"ann@x.de": "positive", "2": "positive"}, "item-bad": {"ann@x.de": "negative"}}
+    assert votes(people) == votes(None, people) == votes(people, None) == votes(people, people) == named

@@ -82,6 +82,23 @@ def test_a_personal_token_is_exchanged_once_for_a_short_lived_one(
     assert kinds == ["", *["Bearer"] * (len(kinds) - 1)]
 
 
+def test_a_short_lived_token_that_has_ended_is_renewed(
+    studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN, PERSONAL)
+    server = LabelStudio.at(studio.url)
+    server.send_items(SCHEMA, ["review"], ITEMS)
+    studio.broken = [(401, b"")]
+
+    assert json.loads(server.read_labels(SCHEMA))
+
+
+def test_people_that_the_token_may_not_see_have_no_names(studio: FakeLabelStudio) -> None:
+    studio.broken = [(403, b"")]
+
+    assert LabelStudio.at(studio.url).read_people() == {}
+
+
 def test_many_tasks_go_in_several_requests(studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(label_studio_server, "_TASKS", 2)
     _send(studio)
@@ -103,8 +120,8 @@ def test_a_server_that_fails_in_passing_is_asked_again(studio: FakeLabelStudio) 
         ((401, b'{"detail": "Invalid token 0123456789abcdef"}'), ConfigError, "is not valid there (HTTP 401)"),
         ((403, b""), ConfigError, "may not do this there (HTTP 403)"),
         ((302, b""), ConfigError, "answers with a redirect (HTTP 302)"),
-        ((404, b"<html>no such page"), ServiceError, "HTTP 404 <html>no such page"),
-        ((500, b"it broke, 0123456789abcdef \x00\x1b[31m"), ServiceError, "HTTP 500 it broke, ***"),
+        ((404, b"<html>no such page"), ServiceError, "HTTP 404\n  -> is this the address of Label Studio?"),
+        ((500, b"{it broke, 0123456789abcdef \x00\x1b[31m"), ServiceError, "HTTP 500 {it broke, ***"),
         ((200, b"<html>"), DataError, "is not JSON"),
         ((200, b"[]"), ServiceError, "does not answer as Label Studio does"),
         ((200, b"x" * ((8 << 20) + 1)), ServiceError, "answers with more than the 8 MB that are allowed"),
