@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import components
 from components._core.errors import DataError
@@ -137,9 +137,7 @@ class PictureWorkers:
 
 
 def _streams(process: subprocess.Popen[bytes]) -> tuple[BinaryIO, BinaryIO]:
-    if process.stdin is None or process.stdout is None:
-        raise TypeError("a process was started without pipes")
-    return process.stdin, process.stdout  # type: ignore[return-value]
+    return cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)  # it was started with pipes
 
 
 def _write(stream: BinaryIO, value: object) -> None:
