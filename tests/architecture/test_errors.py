@@ -195,6 +195,7 @@ NOT_OURS = {
     "components/_core/project/feedback_config.py": {"ValueError"},  # the same
     "components/_core/project/gate_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
+    "components/_core/project/label_config.py": {"ValueError"},  # the same
     "components/_core/project/live_test_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/keep_config.py": {
         "ValueError"
@@ -294,6 +295,15 @@ NOT_OURS = {
     "components/_predictor/finite_answers.py": {"Refusal"},
     "components/serve/http_refusals.py": {"HttpRefusal"},  # the same, before it is read as a request
     "components/serve/json_guard.py": {"HttpRefusal"},
+    "components/_labels/annotations.py": {"ValueError"},  # a time of a file of labels: named with its line, or unknown
+    "components/_labels/label_schema.py": {
+        "ValueError"
+    },  # a label that the schema does not allow: named with its place
+    "components/_labels/votes.py": {
+        "ValueError"
+    },  # labels are held against the schema before: a mistake of a programmer
+    "components/validate/texts/vocabulary.py": {"ValueError"},  # reported where the champion's vocabulary is read
+    "pipelines/cli/label.py": {"Exit"},  # the exit code of a check that failed
     "components/serve/seldon_connections.py": {"HttpRefusal"},
     "components/serve/mlserver_hardening.py": {"MLServerError"},  # what MLServer answers a client with
     "components/serve/mlserver_runtime.py": {"Refusal", "MLServerError"},
