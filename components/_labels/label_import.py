@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,27 +72,59 @@ def import_labels(
     _check_origin(found.labels, schema, where)
     _check_annotators(found.labels, annotator, where)
     labels = _parse_labels(found.labels, schema, where)
-    known = store.item_ids()
-    report = ImportReport(found.tool, skipped=found.skipped, unreadable=found.unreadable)
-    given: list[Annotation] = []
-    for each, label in zip(found.labels, labels, strict=True):
-        if each.item not in known:
-            report.unknown.append((each.where, each.item))
-            continue
-        given.append(
-            Annotation(each.item, each.annotator or annotator, label, each.time, found.tool, schema.config.version)
-        )
+    report = ImportReport(found.tool, skipped=found.skipped, unreadable=[*found.unreadable])
+    given = _to_annotations(found, labels, annotator, schema.config.version, store.item_ids(), report)
     if report.unknown and not given:
         names = name_some(item or "without a name" for _, item in report.unknown)
         remedy = f"import what annotators made of a list of naru label export or next; {_NOTHING}"
         raise DataError(f"no work list of this project has its items: {names}", where=where, remedy=remedy)
     earlier = store.read_people()
     new = {number: name for number, name in (people or {}).items() if earlier.get(number) != name}
-    named = {**earlier, **new}
-    _find_repeated(found.labels, report, annotator, named)
     facts = {"file": where, "sha256": hashlib.sha256(content).hexdigest(), **({"people": new} if new else {})}
-    _keep(store, schema, list(keep_latest(given).values()), report, facts, named)
+    _keep(store, schema, _settle_repeated(given, report), report, facts, {**earlier, **new})
     return report
+
+
+def _to_annotations(
+    found: FoundLabels,
+    labels: Sequence[str],
+    annotator: str,
+    version: int,
+    known: Collection[str],
+    report: ImportReport,
+) -> list[tuple[str, Annotation]]:
+    """Return the annotations of known items, each with its place in the file; others are reported."""
+    given = []
+    for each, label in zip(found.labels, labels, strict=True):
+        if each.item in known:
+            made = Annotation(each.item, each.annotator or annotator, label, each.time, found.tool, version)
+            given.append((each.where, made))
+        else:
+            report.unknown.append((each.where, each.item))
+    return given
+
+
+def _settle_repeated(given: Sequence[tuple[str, Annotation]], report: ImportReport) -> list[Annotation]:
+    """Return one annotation of each item and annotator: the latest.
+
+    Where a file does not say which of two different labels is later (boxes of several categories in one picture, a line that was copied), none of
+    them is a label of the item.
+    """
+    by_key: dict[tuple[str, str], list[tuple[str, Annotation]]] = {}
+    for place, each in given:
+        by_key.setdefault(each.key, []).append((place, each))
+    kept = []
+    for (item, _), found in by_key.items():
+        last = max(each.time for _, each in found)
+        newest = [each for _, each in found if each.time in (last, "")]
+        labels = sorted({each.label for each in newest})
+        if len(labels) > 1:
+            shown = " and ".join(map(repr, labels[:2]))
+            report.unreadable.append((found[-1][0], f"item {item} has the labels {shown} of one annotator at one time"))
+            continue
+        report.repeated += [(place, item) for place, _ in found[1:]]
+        kept.append(newest[-1])
+    return kept
 
 
 def _check_origin(labels: Sequence[FoundLabel], schema: LabelSchema, where: str) -> None:
@@ -130,22 +162,6 @@ def _parse_labels(labels: Sequence[FoundLabel], schema: LabelSchema, where: str)
     return parsed
 
 
-def _find_repeated(
-    labels: Sequence[FoundLabel], report: ImportReport, annotator: str, names: Mapping[str, str]
-) -> None:
-    seen = set[tuple[str, str]]()
-    unknown = {item for _, item in report.unknown}
-    for each in labels:
-        given = each.annotator or annotator
-        key = (each.item, names.get(given, given))
-        if each.item in unknown:
-            continue
-        report.annotators[key[1]] += key not in seen
-        if key in seen:
-            report.repeated.append((each.where, each.item))
-        seen.add(key)
-
-
 def _keep(
     store: LabelStore,
     schema: LabelSchema,
@@ -163,6 +179,7 @@ def _keep(
     brought = []
     for each in given:
         named = rename(each, names)
+        report.annotators[named.annotator] += 1
         earlier = before.get(named.key)
         if earlier is not None and keep_latest([earlier, named])[named.key].label == earlier.label:
             report.known += 1

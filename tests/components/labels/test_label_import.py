@@ -94,6 +94,20 @@ def test_an_annotator_who_labels_an_item_twice_in_a_file_is_named_and_the_latest
     assert read_labelled(store, SCHEMA).annotations["item-good"][0].label == "positive"
 
 
+def test_two_labels_of_one_annotator_at_one_time_are_none_and_named(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    tasks = json.loads(annotate(SCHEMA, {"good": {"ann": "positive"}, "bad": {"ann": "negative"}}))
+    tasks[0]["annotations"] += json.loads(annotate(SCHEMA, {"good": {"ann": "negative"}}))[0]["annotations"]
+    tasks[1]["annotations"] *= 2
+
+    report = take(store, SCHEMA, json.dumps(tasks).encode())
+
+    reason = "item item-good has the labels 'negative' and 'positive' of one annotator at one time"
+    assert report.unreadable == [("done.json, task 1", reason)]
+    assert (report.new, report.repeated) == (1, [("done.json, task 2", "item-bad")])
+    assert list(read_labelled(store, SCHEMA).verdicts) == ["item-bad"]
+
+
 def test_items_that_no_list_has_are_named_and_kept_aside(tmp_path: Path) -> None:
     store = make_store(tmp_path)
 
