@@ -11,9 +11,11 @@ spans, not hundreds of thousands of files, and the digest of a span covers the n
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -30,6 +32,8 @@ from components._data.sources.span_pattern import parse_pattern
 
 LABEL, PATH = "label", "path"
 _HIDDEN = ("_", ".")
+_SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev"})
+"""Names of the folders of splits, as data sets are published."""
 _BATCH_FILES, _BATCH_BYTES = 256, 16 << 20
 _MOST_BYTES = 512 << 20
 """A longer file is cut: no bound of a project allows so much, and what reads the row refuses it by its size."""
@@ -70,9 +74,12 @@ class FileRowsSource:
             parse_spans(spans, None)
             return [_list_folder(filesystem, path, self.location)]
         found: dict[tuple[int, str], list[str]] = {}
-        for file in FileSource(f"{self.location.rstrip('/')}/*", self.missing_spans).list_files(spans):
-            found.setdefault((file.span, file.split), []).append(file.path)
-        return [_Folder(span, split, filesystem, _root(paths), sorted(paths)) for (span, split), paths in found.items()]
+        for span, split, folder in FileSource(self.location, self.missing_spans).list_folders(spans):
+            found.setdefault((span, split), []).append(folder)
+        return [
+            _Folder(span, split, filesystem, roots, _list_all(filesystem, roots, self.location))
+            for (span, split), roots in found.items()
+        ]
 
 
 @dataclass(frozen=True)
@@ -83,23 +90,22 @@ class _Folder:
         span: The span.
         split: The name that its path gives the split of its rows.
         filesystem: Their file system.
-        root: The folder of the folders of classes.
+        roots: The folders of the folders of classes: one, or those that a `*` stands for, equally deep.
         paths: The files, sorted.
     """
 
     span: int
     split: str
     filesystem: Any
-    root: str
+    roots: Sequence[str]
     paths: Sequence[str]
 
     def as_file(self, column: str) -> SpanFile:
         """Return the whole as one file."""
         schema = pa.schema([(column, pa.large_binary()), (LABEL, pa.string()), (PATH, pa.string())])
         files = BatchFiles(lambda _: (schema, self._batches(schema)))
-        return SpanFile(
-            self.span, self.root, files, self.root.rstrip("/").rpartition("/")[2], self.split, format=FORMAT
-        )
+        name = self.roots[0].rpartition("/")[2]
+        return SpanFile(self.span, self.roots[0], files, name, self.split, format=FORMAT)
 
     def states(self) -> Iterator[str]:
         """Yield name and metadata of each file."""
@@ -108,17 +114,27 @@ class _Folder:
             yield metadata_of(self.filesystem, path)
 
     def _name(self, path: str) -> str:
-        return path[len(self.root) :].lstrip("/")
+        return path[self._begin :].lstrip("/")
+
+    def _label(self, path: str) -> str | None:
+        """Return the folder below a root in which a file lies; None: it lies in none."""
+        below = path.split("/")[self.roots[0].count("/") + 1 :]
+        return below[0] if len(below) > 1 else None
+
+    @cached_property
+    def _begin(self) -> int:
+        """Length of what all paths begin with: the root, or what several have in common."""
+        return len(self.roots[0]) if len(self.roots) == 1 else len(os.path.commonpath(self.roots))
 
     def _batches(self, schema: pa.Schema) -> Batches:
         runs = [self.paths[first : first + _BATCH_FILES] for first in range(0, len(self.paths), _BATCH_FILES)]
         if isinstance(self.filesystem, LocalFileSystem):
             for paths in runs:
-                yield from _as_batches(map(self._read, paths), paths, self._name, schema)
+                yield from self._as_batches(map(self._read, paths), paths, schema)
             return
         with ThreadPoolExecutor(_THREADS) as pool:
             for paths in runs:
-                yield from _as_batches(pool.map(self._read, paths), paths, self._name, schema)
+                yield from self._as_batches(pool.map(self._read, paths), paths, schema)
 
     def _read(self, path: str) -> bytes:
         try:
@@ -129,29 +145,27 @@ class _Folder:
                 "was removed while it was read", where=path, remedy="run again when nobody changes the folder"
             ) from None
 
+    def _as_batches(
+        self, contents: Iterator[bytes], paths: Sequence[str], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield batches of bounded size, in the order of the paths."""
+        taken, values, size = list[str](), list[bytes](), 0
+        for path, content in zip(paths, contents, strict=True):
+            taken.append(path)
+            values.append(content)
+            size += len(content)
+            if size >= _BATCH_BYTES:
+                yield self._batch(taken, values, schema)
+                taken, values, size = [], [], 0
+        if taken:
+            yield self._batch(taken, values, schema)
 
-def _as_batches(
-    contents: Iterator[bytes], paths: Sequence[str], name_of: Any, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Yield batches of bounded size, in the order of the paths."""
-    names, values, size = list[str](), list[bytes](), 0
-    for path, content in zip(paths, contents, strict=True):
-        names.append(name_of(path))
-        values.append(content)
-        size += len(content)
-        if size >= _BATCH_BYTES:
-            yield _batch(names, values, schema)
-            names, values, size = [], [], 0
-    if names:
-        yield _batch(names, values, schema)
-
-
-def _batch(names: list[str], values: list[bytes], schema: pa.Schema) -> pa.RecordBatch:
-    labels = [name.partition("/")[0] if "/" in name else None for name in names]
-    return pa.RecordBatch.from_arrays(
-        [pa.array(values, pa.large_binary()), pa.array(labels, pa.string()), pa.array(names, pa.string())],
-        schema=schema,
-    )
+    def _batch(self, paths: list[str], values: list[bytes], schema: pa.Schema) -> pa.RecordBatch:
+        labels, names = [self._label(path) for path in paths], [self._name(path) for path in paths]
+        return pa.RecordBatch.from_arrays(
+            [pa.array(values, pa.large_binary()), pa.array(labels, pa.string()), pa.array(names, pa.string())],
+            schema=schema,
+        )
 
 
 def _list_folder(filesystem: Any, path: str, location: str) -> _Folder:
@@ -160,28 +174,56 @@ def _list_folder(filesystem: Any, path: str, location: str) -> _Folder:
         raise NoFilesError(
             "there is no such folder", where=location, remedy="correct data.source; it is relative to project.yaml"
         )
-    below = len(root)
-    paths = sorted(
-        each
-        for each in map(str, filesystem.find(root))
-        if not any(part.startswith(_HIDDEN) for part in each[below:].strip("/").split("/"))
-    )
-    if not paths:
-        raise NoFilesError("is a folder without files", where=location, remedy="correct data.source")
-    _check_inside(filesystem, root, paths)
-    return _Folder(1, "", filesystem, root, paths)
+    return _Folder(1, "", filesystem, [root], _list_all(filesystem, [root], location))
 
 
-def _check_inside(filesystem: Any, root: str, paths: Sequence[str]) -> None:
-    """Refuse a link that leaves the folder: its content would become a row."""
+def _list_all(filesystem: Any, roots: Sequence[str], location: str) -> list[str]:
+    """List the files in some folders and below them, sorted; names that begin with _ or . are skipped.
+
+    Raises:
+        DataError: When a folder has none, or something that is no file of it; when its folders are splits, not classes.
+    """
+    paths = []
+    for root in roots:
+        found = [path for path in map(str, filesystem.find(root)) if not _is_hidden(path[len(root) :])]
+        if not found:
+            where = location if len(roots) == 1 and parse_pattern(location) is None else root
+            raise NoFilesError("is a folder without files", where=where, remedy="correct data.source")
+        _check_files(filesystem, root, found)
+        _check_classes(root, found, location)
+        paths += found
+    return sorted(paths)
+
+
+def _is_hidden(below: str) -> bool:
+    return any(part.startswith(_HIDDEN) for part in below.strip("/").split("/"))
+
+
+def _check_files(filesystem: Any, root: str, paths: Sequence[str]) -> None:
+    """Refuse what is no file of the folder: a link that leaves it, whose content would become a row, a link to a folder, a pipe."""
     if not isinstance(filesystem, LocalFileSystem):
         return
     own = os.path.realpath(root)
     for path in paths:
-        if os.path.islink(path) and not os.path.realpath(path).startswith(f"{own}/"):  # noqa: PTH114 - fsspec's paths
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            continue
+        if not stat.S_ISLNK(mode):
+            raise DataError("is not a file", where=path, remedy="remove it from the folder")
+        target = os.path.realpath(path)
+        if target != own and not target.startswith(f"{own}/"):
             raise DataError("is a link that leaves the folder", where=path, remedy="copy the file, or remove the link")
+        if not os.path.isfile(target):  # noqa: PTH113 - fsspec's paths
+            what = "a folder" if os.path.isdir(target) else "nothing"  # noqa: PTH112 - as above
+            raise DataError(f"is a link to {what}", where=path, remedy="remove the link")
 
 
-def _root(paths: Sequence[str]) -> str:
-    """Return the folder of the folders of classes, of files that all lie in folders of classes."""
-    return os.path.commonpath([path.rpartition("/")[0].rpartition("/")[0] for path in paths])
+def _check_classes(root: str, paths: Sequence[str], location: str) -> None:
+    """Refuse a folder of splits, which would all become classes: `train/cat/1.jpg` is no picture of the class `train`."""
+    below = [path[len(root) :].strip("/").split("/") for path in paths]
+    folders = sorted({parts[0] for parts in below if len(parts) > 1})
+    deep = all(len(parts) != 2 for parts in below)
+    if deep and len(folders) > 1 and {name.lower() for name in folders} <= _SPLITS:
+        address = f"{location.rstrip('/')}/{{split}}"
+        remedy = f"name the folder of one of them, or all: {address} with data.split: {{method: given}}"
+        raise DataError(f"its folders are splits, not classes: {', '.join(folders)}", where=location, remedy=remedy)

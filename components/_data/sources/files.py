@@ -15,8 +15,8 @@ from components._core.system_errors import from_system, needs_user_action
 from components._core.types.span_units import NUMBER
 from components._data.sources.contract import NoFilesError, SpanFile
 from components._data.sources.folders import is_in_folder, list_folder
-from components._data.sources.span_expression import MissingSpans, parse_spans
-from components._data.sources.span_files import find_spans, list_span
+from components._data.sources.span_expression import MissingSpans, SpanExpression, parse_spans
+from components._data.sources.span_files import Match, find_spans, list_span, list_span_folders
 from components._data.sources.span_pattern import SpanPattern, parse_pattern
 
 _SPAN = "{span}"
@@ -58,11 +58,38 @@ class FileSource:
                 return list_folder(filesystem, path)
             _check_file(filesystem, path, self.location)
             return [SpanFile(1, path, filesystem)]
+        chosen = self._choose(filesystem, pattern, expression)
+        return [file for span, found in chosen for file in list_span(filesystem, pattern, span, found)]
+
+    def list_folders(self, spans: str) -> list[tuple[int, str, str]]:
+        """List the folders of spans, of a location with placeholders: span, split that the path names, and folder.
+
+        Args:
+            spans: As in `list_files`.
+
+        Raises:
+            ConfigError: As in `list_files`.
+            DataError: As in `list_files`.
+        """
+        filesystem, path = _open(self.location)
+        pattern = parse_pattern(path.rstrip("/"))
+        if pattern is None:
+            raise ValueError(f"{self.location!r} has no placeholder")
+        chosen = self._choose(filesystem, pattern, parse_spans(spans, pattern.unit))
+        return [
+            (span, split, folder)
+            for span, found in chosen
+            for split, folder in list_span_folders(filesystem, pattern, span, found)
+        ]
+
+    def _choose(
+        self, filesystem: Any, pattern: SpanPattern, expression: SpanExpression
+    ) -> list[tuple[int, list[Match]]]:
+        """Return the spans that are read, with what the beginning of the pattern matches of each."""
         found = find_spans(filesystem, pattern)
         if not found:
             raise NoFilesError("no file matches", where=self.location, remedy=_describe(pattern))
-        chosen = expression.select(sorted(found), self.missing_spans)
-        return [file for span in chosen for file in list_span(filesystem, pattern, span, found[span])]
+        return [(span, found[span]) for span in expression.select(sorted(found), self.missing_spans)]
 
     def fingerprint(self, spans: str) -> str:
         """See `Source`.

@@ -61,11 +61,7 @@ def list_span(filesystem: Any, pattern: SpanPattern, span: int, matches: list[Ma
     Raises:
         DataError: When there is no file, or there are two of which the pattern allows one.
     """
-    complete = _walk(filesystem, matches, pattern.tail)
-    newest: dict[str, int] = {}
-    for match in complete:
-        newest[_split(match)] = max(newest.get(_split(match), 0), _version(match))
-    chosen = _only_one(pattern, span, [match for match in complete if _version(match) == newest[_split(match)]])
+    chosen = _newest(filesystem, pattern, span, matches)
     paths = {path: _split(match) for match in chosen for path in _files_of(filesystem, match)}
     if not paths and pattern.unit is None:
         remedy = "{VERSION} is replaced by a number, {split} by a name, as in train-v3.csv; correct data.source"
@@ -76,6 +72,33 @@ def list_span(filesystem: Any, pattern: SpanPattern, span: int, matches: list[Ma
         raise DataError(f"span {label} has no files", where=where, remedy="finish the export, or remove the folder")
     below = len(pattern.root) + bool(pattern.root.strip("/"))
     return [SpanFile(span, path, filesystem, path[below:].lstrip("/"), paths[path]) for path in sorted(paths)]
+
+
+def list_span_folders(filesystem: Any, pattern: SpanPattern, span: int, matches: list[Match]) -> list[tuple[str, str]]:
+    """List the folders of one span in its newest version: the split that its path names, and the folder, sorted.
+
+    Args:
+        filesystem: As in `list_span`.
+        pattern: As in `list_span`, of folders.
+        span: As in `list_span`.
+        matches: As in `list_span`.
+
+    Raises:
+        DataError: When there are two of which the pattern allows one.
+    """
+    chosen = _newest(filesystem, pattern, span, matches)
+    return sorted(
+        (_split(each), each.path) for each in chosen if (each.kind or _kind(filesystem, each.path)) not in ("", "file")
+    )
+
+
+def _newest(filesystem: Any, pattern: SpanPattern, span: int, matches: list[Match]) -> list[Match]:
+    """Return what matches the whole pattern, of each split in its newest version."""
+    complete = _walk(filesystem, matches, pattern.tail)
+    newest: dict[str, int] = {}
+    for match in complete:
+        newest[_split(match)] = max(newest.get(_split(match), 0), _version(match))
+    return _only_one(pattern, span, [match for match in complete if _version(match) == newest[_split(match)]])
 
 
 def _walk(filesystem: Any, starts: list[Match], segments: list[str]) -> list[Match]:

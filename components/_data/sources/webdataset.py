@@ -144,36 +144,63 @@ def _rows(file: SpanFile) -> Iterator[Row]:
     """Yield the rows of an archive in its order.
 
     Raises:
-        DataError: When it is not a tar archive, or damaged.
+        DataError: When it is not a tar archive, or damaged; when a sample has two pictures, or two values of a column.
     """
-    key, row = "", Row()
+    key, row, unnamed = "", Row(), ""
     for name, content in _members(file):
         stem, _, ending = _split(name)
-        if stem != key and row:
-            yield row
-            row = Row()
+        if stem != key:
+            _check_named(unnamed if not row else "", file)
+            if row:
+                yield row
+            row, unnamed = Row(), ""
         key = stem
-        _add(row, name, ending, content, file)
+        if content is None:
+            unnamed = unnamed or name
+        else:
+            _add(row, name, ending, content, file)
+    _check_named(unnamed if not row else "", file)
     if row:
         yield row
 
 
-def _members(file: SpanFile) -> Iterator[tuple[str, bytes]]:
+def _check_named(picture: str, file: SpanFile) -> None:
+    """Refuse a picture with another dot in its name that no sample has: its row would be lost."""
+    if picture:
+        message = f"member {picture!r} belongs to no sample: an ending begins at the first dot of a name"
+        raise DataError(message, where=file.name, remedy="name its files without another dot")
+
+
+def _members(file: SpanFile) -> Iterator[tuple[str, bytes | None]]:
+    """Yield name and content of the members with a known ending; of a picture with another dot in its name the name alone."""
     with file.open() as stream:
         try:
             with tarfile.open(fileobj=stream, mode="r|*") as archive:
                 for member in archive:
-                    if member.isreg() and _split(member.name)[2] in {*_PICTURES, *_TEXTS, _JSON}:
-                        yield member.name, _content(archive, member)
+                    ending = _split(member.name)[2]
+                    if member.isreg() and ending in {*_PICTURES, *_TEXTS, _JSON}:
+                        yield member.name, _content(archive, member, file)
+                    elif (
+                        member.isreg()
+                        and ending.rpartition(".")[2] in _PICTURES
+                        and _split(member.name)[0][-1:] not in ("", "/")
+                    ):
+                        yield member.name, None
         except _ERRORS as error:
             message = f"cannot be read as a tar archive: {first_line(error)}"
             raise DataError(message, where=file.name, remedy="write the archive again") from None
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, file: SpanFile) -> bytes:
+    """Return a member's content; of a picture that is longer than any project allows the beginning, which is refused by its size."""
     opened: BinaryIO | Any = archive.extractfile(member)
-    limit = _MOST_BYTES if _split(member.name)[2] in _PICTURES else _MOST_TEXT
-    return bytes(opened.read(limit))
+    if _split(member.name)[2] in _PICTURES:
+        return bytes(opened.read(_MOST_BYTES))
+    content = bytes(opened.read(_MOST_TEXT + 1))
+    if len(content) > _MOST_TEXT:
+        message = f"member {member.name!r} has more than {_MOST_TEXT >> 20} MB of text"
+        raise DataError(message, where=file.name, remedy="shorten it, or take its sample out")
+    return content
 
 
 def _split(name: str) -> tuple[str, str, str]:
@@ -185,6 +212,9 @@ def _split(name: str) -> tuple[str, str, str]:
 
 def _add(row: Row, name: str, ending: str, content: bytes, file: SpanFile) -> None:
     if ending in _PICTURES:
+        if (other := row.get(PATH_COLUMN)) is not None:
+            message = f"has two pictures of one sample: {other!r} and {name!r}"
+            raise DataError(message, where=file.name, remedy="name the samples differently, or take one picture out")
         row[DEFAULT_COLUMN], row[PATH_COLUMN] = content, name
         return
     try:
@@ -192,7 +222,7 @@ def _add(row: Row, name: str, ending: str, content: bytes, file: SpanFile) -> No
     except UnicodeDecodeError:
         raise DataError(f"member {name!r} is not UTF-8", where=file.name, remedy="write its text in UTF-8") from None
     if ending in _TEXTS:
-        row[_TEXTS[ending]] = text.strip() or None
+        _set(row, _TEXTS[ending], text.strip() or None, name, file)
         return
     try:
         fields = json.loads(text)
@@ -202,4 +232,13 @@ def _add(row: Row, name: str, ending: str, content: bytes, file: SpanFile) -> No
         raise DataError(
             f"member {name!r} is not a JSON object", where=file.name, remedy='write one object, as in {"label": "cat"}'
         )
-    row.update({key: value for key, value in fields.items() if key not in (DEFAULT_COLUMN, PATH_COLUMN)})
+    for key, value in fields.items():
+        if key not in (DEFAULT_COLUMN, PATH_COLUMN):
+            _set(row, key, value, name, file)
+
+
+def _set(row: Row, column: str, value: Any, name: str, file: SpanFile) -> None:
+    if row.get(column, value) != value:
+        message = f"has two values of column {column!r} for one sample; the second is in {name!r}"
+        raise DataError(message, where=file.name, remedy="write it once")
+    row[column] = value

@@ -359,6 +359,19 @@ def test_names_that_would_leave_the_archive_and_links_write_nothing(tmp_path: Pa
         ([("a.bin", b"x")], "has no sample"),
         ([("a.png", encode(scene(1))), ("a.cls", b"\xff\xfe\x00")], "'a.cls' is not UTF-8"),
         ([("a.png", encode(scene(1))), ("a.json", b"[1]")], "'a.json' is not a JSON object"),
+        (
+            [("a.png", encode(scene(1))), ("a.jpg", encode(scene(2))), ("a.cls", b"cat")],
+            "two pictures of one sample: 'a.png' and 'a.jpg'",
+        ),
+        (
+            [("a.png", encode(scene(1))), ("a.cls", b"cat"), ("a.json", b'{"label": "dog"}')],
+            "two values of column 'label'",
+        ),
+        (
+            [("a.png", encode(scene(1))), ("b.2.png", encode(scene(2))), ("b.2.cls", b"cat")],
+            "'b.2.png' belongs to no sample",
+        ),
+        ([("a.png", encode(scene(1))), ("a.txt", b"x" * ((16 << 20) + 1))], "more than 16 MB of text"),
     ],
 )
 def test_an_archive_that_is_not_one_of_samples_is_refused(
@@ -366,6 +379,14 @@ def test_an_archive_that_is_not_one_of_samples_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         ingest(f"webdataset://{write_tar(tmp_path / 'zoo.tar', members)}")
+
+
+def test_other_pictures_of_a_sample_and_hidden_files_are_left_out(tmp_path: Path, ingest: Ingest) -> None:
+    made = [(f"./set/{name}", content) for name, content in samples(pictures())]
+    mask = ("./set/0023.seg.png", encode(scene(90)))
+    hidden = [("./set/._0001.png", b"\0\5"), ("./set/.thumb.png", encode(scene(91)))]
+    _, table, aside = ingest(f"webdataset://{write_tar(tmp_path / 'zoo.tar', [*hidden, *made, mask])}")
+    assert (table.num_rows, aside) == (24, [])
 
 
 def test_a_damaged_archive_is_refused(tmp_path: Path, ingest: Ingest) -> None:
