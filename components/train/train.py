@@ -132,7 +132,8 @@ def _signature(
     project: Project, framework: Framework, schema: Path, transform_graph: Path, classes: list[str]
 ) -> Signature:
     leave_out = {project.label, *project.data.exclude}
-    features = with_contents(read_features(schema / SCHEMA if schema.is_dir() else schema, leave_out), project.data)
+    read = read_features(schema / SCHEMA if schema.is_dir() else schema, leave_out)
+    features = with_contents(read, project.data.pictures, project.data.texts)
     dropped = ColumnChoices.load(transform_graph).dropped_names
     return Signature(
         project.task,

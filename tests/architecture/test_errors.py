@@ -227,7 +227,10 @@ NOT_OURS = {
         "NotImplementedError",  # the same
         "ProtocolError",  # of urllib3, where a download is too short: it is continued like any interrupted one
     },
-    "components/_data/sources/files.py": {"NoFilesError"},  # a DataError; labels may have no file yet
+    "components/_data/sources/files.py": {
+        "NoFilesError",  # a DataError; labels may have no file yet
+        "ValueError",  # a location without placeholders: a mistake of a programmer
+    },
     "components/_data/sources/folders.py": {"NoFilesError"},  # the same
     "components/_data/sources/span_files.py": {"NoFilesError"},  # the same
     "components/_data/sources/registry.py": {"ValueError"},  # a second source of one prefix: a mistake of a programmer

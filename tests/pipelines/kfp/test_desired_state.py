@@ -114,7 +114,8 @@ def test_without_arguments_all_projects_that_git_knows_are_meant(
 ) -> None:
     root = Path(__file__).resolve().parents[3]
     monkeypatch.chdir(root / "tests")
-    assert [folder.resolve() for folder in find_projects([])] == [root / "examples" / "flights"]
+    examples = [root / "examples" / name for name in ("digits", "flights", "reviews")]
+    assert [folder.resolve() for folder in find_projects([])] == examples
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="name the projects"):
         find_projects([])
