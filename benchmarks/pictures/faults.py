@@ -47,7 +47,7 @@ class Fault:
 
     Attributes:
         kind: Kind of finding.
-        make: Makes the file of a picture with the fault: its bytes, and the kind that its name says.
+        make: Makes the file of a picture with the fault: its bytes and its name.
         least_side: Side in pixels from which the fault can be seen at all; smaller sets are measured, and not judged.
         unseen_in: Sets in which the fault cannot be seen, as tiles of sky are bright and enlarged digits soft: measured, and not judged.
         is_copy: Whether the picture that it is made from stays in the data.
@@ -60,10 +60,10 @@ class Fault:
     is_copy: bool = False
 
 
-def _file(picture: Image.Image, kind: str = "PNG", named: str = "", **options: Any) -> tuple[bytes, str]:
+def _file(picture: Image.Image, kind: str = "PNG", name: str = "", **options: Any) -> tuple[bytes, str]:
     target = io.BytesIO()
     picture.save(target, kind, **options)
-    return target.getvalue(), named or kind
+    return target.getvalue(), name or f"picture.{kind.lower()}"
 
 
 def clean_file(picture: Image.Image) -> tuple[bytes, str]:
@@ -126,7 +126,7 @@ def _near_copy(picture: Image.Image, random: Random) -> tuple[bytes, str]:
 
 
 FAULTS = (
-    Fault("misnamed_pictures", lambda picture, _: _file(picture, "PNG", named="JPEG")),
+    Fault("misnamed_pictures", lambda picture, _: _file(picture, "PNG", "picture.jpg")),
     Fault("animated_pictures", _animated),
     Fault("mixed_picture_modes", _other_channels),
     Fault("picture_sizes", _other_size),
@@ -233,13 +233,13 @@ def inject(clean: CleanSet, fault: Fault, size: int) -> Counted:
     kept, spare = places[:-count], places[-count:]
     rows, splits = [clean.rows[place] for place in kept], _splits(len(kept), random)
     sources = kept[:count] if fault.is_copy else spare
-    labels = sorted({row.label for row in rows})
+    labels = sorted({row.label or "" for row in rows})
     for number, source in enumerate(sources):
         picture, label = clean.pictures[source]
         if fault.kind == "pictures_with_two_labels":
             label = next(other for other in labels if other != label)
-        content, named = fault.make(picture, random)
-        rows.append(measure_file(content, named, label))
+        content, file_name = fault.make(picture, random)
+        rows.append(measure_file(content, file_name, label))
         splits.append("test" if fault.kind == "pictures_in_two_splits" else "train")
         splits[number] = "train" if fault.is_copy else splits[number]
     order = sorted(range(len(rows)), key=lambda place: ("train", "eval", "test").index(splits[place]))
@@ -254,7 +254,7 @@ def _named(answer: PictureFindings, kind: str) -> set[tuple[int, ...]]:
     for unusual in answer.unusual:
         if unusual.kind == kind:
             return {(row,) for row in unusual.rows.tolist()}
-    return {pair for copies in answer.copies if copies.kind == kind for pair in copies.pairs}
+    return {tuple(pair) for copies in answer.copies if copies.kind == kind for pair in copies.pairs.tolist()}
 
 
 def _count(named: set[tuple[int, ...]], wrong: set[int], originals: set[int]) -> Counted:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,34 +10,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from components._core.examples.artifact import SPLITS, Manifest, split_file
+from components._core.pictures.canonical import canonical_bytes
+from components._core.pictures.decode import open_picture
+from components._core.pictures.measures import TYPES, Measures, measure
+from components._core.pictures.near_groups import NearGroups
 from components._core.types.column_types import type_of_arrow
+from components._core.types.measured_columns import GROUP, measured_column
 
-SCHEMA = pa.schema(
-    {
-        "picture": pa.binary(),
-        "label": pa.string(),
-        "path": pa.string(),
-        "picture.width": pa.int64(),
-        "picture.height": pa.int64(),
-        "picture.mode": pa.string(),
-        "picture.format": pa.string(),
-        "picture.named": pa.string(),
-        "picture.frames": pa.int64(),
-        "picture.size": pa.int64(),
-        "picture.sha256": pa.string(),
-        "picture.hash": pa.string(),
-        "picture.group": pa.string(),
-        "picture.brightness": pa.float32(),
-        "picture.contrast": pa.float32(),
-        "picture.sharpness": pa.float32(),
-        "picture.colour": pa.float32(),
-    }
-)
-MEASURED = [name for name in SCHEMA.names if name.startswith("picture.")]
-_NEAR = 6
+MEASURED = {measured_column("picture", name): kind for name, kind in TYPES.items()}
+"""Arrow type by measured column."""
+SCHEMA = pa.schema({"picture": pa.binary(), "label": pa.string(), "path": pa.string(), **MEASURED})
 
 
 @dataclass(frozen=True)
@@ -47,59 +29,34 @@ class Measured:
     """A picture as a row.
 
     Attributes:
-        columns: Values by column, without the group.
+        picture: Its canonical bytes.
+        measures: What was measured of it.
+        label: Its label; None: none.
         split: The split it is in.
         span: Its span.
     """
 
-    columns: dict[str, Any]
-    split: str = "train"
-    span: int = 1
-
-    @property
-    def label(self) -> str:
-        """Its label; empty: none."""
-        return self.columns["label"] or ""
+    picture: bytes
+    measures: Measures
+    label: str | None
+    split: str
+    span: int
 
 
 def measure_file(
-    content: bytes, named: str | None = None, label: str | None = "a", split: str = "train", span: int = 1
+    content: bytes, name: str = "", label: str | None = "a", split: str = "train", span: int = 1
 ) -> Measured:
     """Measure a picture.
 
     Args:
         content: The file.
-        named: The kind that its name says; None: it has no name.
+        name: Its name; empty: it has none.
         label: Its label; None: none.
         split: The split it is in.
         span: Its span.
     """
-    picture = Image.open(io.BytesIO(content))
-    luma = picture.convert("RGB").convert("L")
-    reduced = luma.copy()
-    reduced.thumbnail((128, 128))
-    grid = np.asarray(reduced, np.float64)
-    edges = 4 * grid[1:-1, 1:-1] - grid[:-2, 1:-1] - grid[2:, 1:-1] - grid[1:-1, :-2] - grid[1:-1, 2:]
-    small = np.asarray(luma.resize((9, 8), Image.Resampling.BOX), np.int64)
-    bits = "".join("01"[int(bit)] for bit in (small[:, 1:] > small[:, :-1]).ravel())
-    columns = {
-        "picture": content,
-        "label": label,
-        "picture.width": picture.width,
-        "picture.height": picture.height,
-        "picture.mode": picture.mode,
-        "picture.format": picture.format,
-        "picture.named": named,
-        "picture.frames": getattr(picture, "n_frames", 1),
-        "picture.size": len(content),
-        "picture.sha256": hashlib.sha256(content).hexdigest(),
-        "picture.hash": f"{int(bits, 2):016x}",
-        "picture.brightness": float(np.asarray(luma).mean()),
-        "picture.contrast": float(np.asarray(luma).std()),
-        "picture.sharpness": float(edges.var()),
-        "picture.colour": float(np.asarray(picture.convert("RGB").convert("HSV"))[..., 1].mean()),
-    }
-    return Measured(columns, split, span)
+    decoded = open_picture(content)
+    return Measured(canonical_bytes(content, decoded), measure(content, decoded, name), label, split, span)
 
 
 def in_splits(rows: Sequence[Measured], splits: Sequence[str]) -> list[Measured]:
@@ -115,14 +72,9 @@ def write_examples(rows: Sequence[Measured], examples: Path, row_group_size: int
         examples: Empty or absent folder.
         row_group_size: Rows of a row group.
     """
-    leaders: list[int] = []
-    full = []
-    for number, row in enumerate(rows):
-        found = int(row.columns["picture.hash"], 16)
-        near = next((known for known in leaders if (known ^ found).bit_count() <= _NEAR), None)
-        if near is None:
-            leaders.append(near := found)
-        full.append({**row.columns, "path": f"pictures/{row.label}/{number}", "picture.group": f"{near:016x}"})
+    sketches = np.stack([row.measures.sketch for row in rows])
+    groups = NearGroups().assign(sketches, [row.measures.sha256 for row in rows])
+    full = [_columns(row, f"pictures/{row.label}/{number}", groups[number]) for number, row in enumerate(rows)]
     spans = sorted({row.span for row in rows})
     for split in SPLITS:
         for span in spans:
@@ -134,3 +86,8 @@ def write_examples(rows: Sequence[Measured], examples: Path, row_group_size: int
     counts = {split: sum(row.split == split for row in rows) for split in SPLITS}
     Manifest("fingerprint", kinds, counts, spans, []).save(examples)
     return examples
+
+
+def _columns(row: Measured, path: str, group: str) -> dict[str, Any]:
+    known = {measured_column("picture", name): getattr(row.measures, name) for name in TYPES if name != GROUP}
+    return {"picture": row.picture, "label": row.label, "path": path, **known, measured_column("picture", GROUP): group}

@@ -13,6 +13,7 @@ from components._core.examples.artifact import BATCH_ROWS, SPLITS, Manifest, rea
 from components._core.examples.safe_parquet import pq
 from components._core.types.column_types import BYTES, COLUMN_TYPES, to_feature
 from components._core.types.feature_types import FLOAT32
+from components._core.types.measured_columns import measured_column
 from components.validate.pictures.measured_pictures import DIGEST, find_picture_column
 
 _CELLS = 16_000_000
@@ -77,7 +78,7 @@ def _with_digests(examples: Path, split: str, types: dict[str, str]) -> dict[str
         return {name: name for name in types}
     columns = {name: types.get(name, "") for name in pq.read_schema(files[0]).names}
     picture = find_picture_column(columns)
-    return {name: f"{name}.{DIGEST}" if name == picture else name for name in types}
+    return {name: measured_column(name, DIGEST) if name == picture else name for name in types}
 
 
 def column_of(batch: pa.RecordBatch, name: str, kind: str) -> pa.Array:

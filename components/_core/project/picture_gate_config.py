@@ -67,7 +67,7 @@ class PictureGates(Section):
             gt=1,
             description="How many times less sharp than the median a blurred picture is, at least: variance of the Laplacian over that of the luma.",
         ),
-    ] = 20.0
+    ] = 40.0
     deviations: Annotated[
         Real,
         Field(

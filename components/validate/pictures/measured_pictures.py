@@ -20,13 +20,14 @@ from components._core.examples.artifact import SPLITS, Manifest, split_file
 from components._core.examples.safe_parquet import pq
 from components._core.types.column_types import BYTES
 from components._core.types.label_values import as_text
+from components._core.types.measured_columns import GROUP, PICTURE_MEASURES, measured_column
 
-DIGEST, HASH = "sha256", "hash"
+DIGEST = "sha256"
 DRIFTING = ("width", "height", "size", "brightness", "contrast", "sharpness", "colour", "mode", "format")
 """Measures whose statistics are kept, so that later pictures can be compared with them."""
 NUMBERS = ("width", "height", "frames", "brightness", "contrast", "sharpness", "colour")
 TEXTS = ("mode", "format", "named")
-_KEYS = (DIGEST, HASH, "group")
+_KEYS = (DIGEST, GROUP)
 _BATCH_ROWS = 65_536
 _KEY_DIGITS = 16
 
@@ -67,7 +68,6 @@ class MeasuredPictures:
         numbers: Numeric measures by name.
         texts: Texts by name: mode, format, and the format that the file's name says.
         digest: First 64 bits of the SHA-256.
-        hash: Perceptual hash.
         group: Group of near duplicates; 0: none.
     """
 
@@ -80,15 +80,10 @@ class MeasuredPictures:
     numbers: dict[str, Numbers]
     texts: dict[str, Texts]
     digest: Keys
-    hash: Keys
     group: Keys
 
     def __len__(self) -> int:
         return len(self.digest)
-
-    def is_held_out(self) -> NDArray[np.bool_]:
-        """Return which rows are in eval or test."""
-        return self.split > 0
 
 
 def find_picture_column(columns: dict[str, str]) -> str:
@@ -98,13 +93,16 @@ def find_picture_column(columns: dict[str, str]) -> str:
         columns: Type by name of all columns of the examples.
     """
     names = (name for name, kind in columns.items() if kind == BYTES.name)
-    return next((name for name in names if {f"{name}.{key}" for key in (DIGEST, HASH)} <= columns.keys()), "")
+    return next(
+        (name for name in names if {measured_column(name, measure) for measure in PICTURE_MEASURES} <= columns.keys()),
+        "",
+    )
 
 
 def drifting_columns(columns: dict[str, str]) -> dict[str, str]:
     """Return the type by name of the measured columns whose statistics are kept though the model does not see them."""
     picture = find_picture_column(columns)
-    names = [f"{picture}.{measure}" for measure in DRIFTING] if picture else []
+    names = [measured_column(picture, measure) for measure in DRIFTING] if picture else []
     return {name: columns[name] for name in names if name in columns}
 
 
@@ -149,8 +147,10 @@ class _Reading:
 
     def add_file(self, number: int, split: str, span: int, path: Path) -> None:
         place = 0
-        for batch in _read(path, [*(f"{self.picture}.{name}" for name in (*NUMBERS, *TEXTS, *_KEYS)), self.label]):
-            known = _column(batch, f"{self.picture}.{DIGEST}").is_valid()
+        for batch in _read(
+            path, [*(measured_column(self.picture, name) for name in (*NUMBERS, *TEXTS, *_KEYS)), self.label]
+        ):
+            known = _column(batch, measured_column(self.picture, DIGEST)).is_valid()
             rows = np.flatnonzero(known.to_numpy(zero_copy_only=False))
             self._add("file", np.full(len(rows), len(self.files), np.int32))
             self._add("place", rows + place)
@@ -180,12 +180,12 @@ class _Reading:
 
     def _add_measures(self, batch: pa.RecordBatch) -> None:
         for name in NUMBERS:
-            numbers = _column(batch, f"{self.picture}.{name}").cast(pa.float64())
+            numbers = _column(batch, measured_column(self.picture, name)).cast(pa.float64())
             self._add(name, numbers.to_numpy(zero_copy_only=False))
         for name in TEXTS:
-            self._add_texts(name, _column(batch, f"{self.picture}.{name}"))
+            self._add_texts(name, _column(batch, measured_column(self.picture, name)))
         for name in _KEYS:
-            self._add(name, _keys(_column(batch, f"{self.picture}.{name}")))
+            self._add(name, _keys(_column(batch, measured_column(self.picture, name))))
         self._add_texts("label", as_text(_column(batch, self.label)))
 
     def _add(self, name: str, values: NDArray[Any]) -> None:

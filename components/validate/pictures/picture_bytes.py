@@ -49,16 +49,3 @@ def _read_file(
                         yield row, batch.column(0)[place - seen].as_py()
                     seen += batch.num_rows
             start = end
-
-
-def row_groups(pictures: MeasuredPictures) -> NDArray[np.int64]:
-    """Return a number for the row group that each row is in: rows of one group are read together."""
-    numbers = np.zeros(len(pictures), np.int64)
-    before = 0
-    for number, (_, _, path) in enumerate(pictures.files):
-        metadata = pq.read_metadata(path)
-        ends = np.cumsum([metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)])
-        inside = pictures.file == number
-        numbers[inside] = before + np.searchsorted(ends, pictures.place[inside], side="right")
-        before += metadata.num_row_groups
-    return numbers

@@ -39,6 +39,7 @@ def add_galleries(page: Page, found: PictureFindings, columns: dict[str, str]) -
     """
     galleries = [(each.kind, _of_unusual(each), len(each.rows)) for each in found.unusual]
     galleries += [(each.kind, _of_copies(each, found.pictures), each.count) for each in found.copies]
+    copies = {each.kind for each in found.copies}
     rows = {shown.row for _, pictures, _ in galleries for shown in pictures}
     thumbnails = {
         row: thumbnail_uri(content) if isinstance(content, bytes) else ""
@@ -57,7 +58,7 @@ def add_galleries(page: Page, found: PictureFindings, columns: dict[str, str]) -
             continue
         left -= size
         cells = [_picture(found.pictures, shown, thumbnails, paths) for shown in pictures]
-        page.pictures(title, cells, _note(found, kind, len(pictures), count))
+        page.pictures(title, cells, _note(found, kind, len(pictures) // (2 if kind in copies else 1), count))
 
 
 def _of_unusual(found: Unusual) -> list[_Shown]:
@@ -68,7 +69,7 @@ def _of_unusual(found: Unusual) -> list[_Shown]:
 def _of_copies(found: Copies, pictures: MeasuredPictures) -> list[_Shown]:
     """Return each copy beside what it copies."""
     shown = []
-    for copy, original in found.pairs[: MOST_SHOWN // 2]:
+    for copy, original in found.pairs[: MOST_SHOWN // 2].tolist():
         shown += [_Shown(original, ""), _Shown(copy, f"copy of {locate(pictures, original)}")]
     return shown
 

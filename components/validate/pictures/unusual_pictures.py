@@ -218,7 +218,8 @@ def _finite(bound: float) -> float:
 def _blurred(pictures: MeasuredPictures, gates: PictureGates, blank: Mask, of_other_size: Rows) -> Unusual:
     ratio = sharpness_of(pictures)
     scale = np.log(np.maximum(ratio, 1e-9))
-    bound = lower_bound(scale[~blank], deviations_for(len(scale), gates.deviations), math.log(gates.blurred))
+    # one deviation less than of others: the factor is a bound already
+    bound = lower_bound(scale[~blank], deviations_for(len(scale), gates.deviations) - 1, math.log(gates.blurred))
     wrong = (scale < bound) & ~blank
     wrong[of_other_size] = False  # how sharp a picture is depends on its size, and these are findings already
     usual = float(np.median(ratio[~blank])) if (~blank).any() else 0.0

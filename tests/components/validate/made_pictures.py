@@ -18,12 +18,12 @@ __all__ = ["MEASURED", "Sample", "encoded", "scene", "write_pictures"]
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture as a file: its bytes, its label, the split it is in, and the kind that its name says."""
+    """A picture as a file: its bytes, its label, the split it is in, its name and its span."""
 
     content: bytes
     label: str | None = "a"
     split: str = "train"
-    named: str | None = None
+    name: str = ""
     span: int = 1
 
 
@@ -50,5 +50,5 @@ def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def write_pictures(samples: Sequence[Sample], examples: Path) -> Path:
     """Write examples of pictures, measured."""
-    rows = [measure_file(each.content, each.named, each.label, each.split, each.span) for each in samples]
+    rows = [measure_file(each.content, each.name, each.label, each.split, each.span) for each in samples]
     return write_examples(rows, examples)
