@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto bench-pictures bench-picture-faults
+.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto bench-pictures bench-picture-faults bench-texts
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -162,6 +162,9 @@ bench-predict: dev ## Batch prediction beside a loop by hand: rows per second, m
 
 bench-pictures: dev ## Pictures ingested and validated beside Pillow's decode alone; memory with twenty times as many
 	@$(BIN)/python -m benchmarks.pictures --rounds $(ROUNDS)
+
+bench-texts: dev ## Findings of validate on faults put into texts, English and Korean; texts/s beside a bare reader
+	@$(BIN)/python -m benchmarks.texts --rounds $(ROUNDS)
 
 bench-feedback: setup ## Ten million logged requests joined with the labels of nine million (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))

@@ -36,13 +36,13 @@ from components._core.texts.code_points import (
 UNDETERMINED = "und"
 """BCP 47's code of a text whose language is not known."""
 _WORDS = {
-    "en": "the and of to is was that for with it this you not are but have be on as at they my very so had from we what there were me would his her all if no will can an or when which their has been don it's i'm good great like just more about",
-    "de": "der die und das nicht ist ich ein eine mit sich auf dem den von für im auch es sie war wir haben hat aber nach bei wie noch oder wenn sehr aus werden wird einen einem einer zum zur mir kein so man schon sind gut über nur",
+    "en": "the and of to is was that for with it this you not are but have be on as at they my very so had from we what there were me would his her all if no will can an or when which their has been don it's i'm good great like just more about in by any into how each other these used does only than up do",
+    "de": "der die und das nicht ist ich ein eine mit sich auf dem den von für im auch es sie war wir haben hat aber nach bei wie noch oder wenn sehr aus werden wird einen einem einer zum zur mir kein so man schon sind gut über nur in wurde durch diese",
     "fr": "le la les et des est un une dans que pas pour du qui il elle sur avec ce cette au aux je ne nous vous mais ou être sont plus par très tout fait été mon ses son c'est j'ai leur bien même trop comme était avons",
     "es": "el la los las y que de es un una en no por con para su al lo como más pero muy ha se me mi fue está este esta son todo también porque ser bien hay sin yo tiene cuando nos todos nada donde sobre",
     "pt": "o os as e que de é um uma em não por com para do da dos das no na se mais mas muito foi está este esta são eu ele ela como também ao você seu sua tem bem isso quando já só nos pelo pela meu minha ou",
     "it": "il lo gli e che di è un una in non per con del della dei nel sono si come più ma molto ha questo questa anche al alla mi ho stato tutto era ci suo da le la i dal se bene quando sua mio perché o essere",
-    "nl": "de het een en van is dat niet op te zijn met voor ik er aan die maar ook als heb was ze hij je wel bij nog om naar heeft dit wat zo geen door zeer goed uit kan worden mijn over wij meer hebben",
+    "nl": "de het een en van is dat niet op te zijn met voor ik er aan die maar ook als heb was ze hij je wel bij nog om naar heeft dit wat zo geen door zeer goed uit kan worden mijn over wij meer hebben in bij",
     "pl": "i w nie się na z że to do jest jak ale o co za po od był już tak czy bardzo są przez dla ja mnie było tylko może ma go jego tym jeszcze który która bo gdy być mi te ten",
     "sv": "och att det som en på är av för med den till inte han var har jag ett om men så de vi från kan när nu mycket också vid hon skulle mig där bara sig eller man bra ska",
     "tr": "ve bir bu da de için çok ile ne ama daha en var gibi olarak ben sen o kadar her değil mi olan sonra yok ki güzel ya hiç şey iyi oldu bana diye",
