@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto bench-pictures bench-picture-faults bench-texts
+.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto bench-pictures bench-picture-faults bench-texts bench-picture-serving
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -168,6 +168,10 @@ bench-texts: dev ## Findings of validate on faults put into texts, English and K
 
 bench-feedback: setup ## Ten million logged requests joined with the labels of nine million (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
+
+bench-picture-serving: dev ## Requests with one picture beside a bare MLServer around the same model: two minutes
+	@$(BIN)/python examples/digits/make_data.py && $(BIN)/naru run examples/digits >/dev/null
+	@$(BIN)/python -m benchmarks.picture_serving --project examples/digits $(if $(LOCKFILE),--lock $(LOCKFILE))
 
 bench-picture-faults: dev ## Findings about pictures on faults that were put in: precision, recall, false alarms: five minutes
 	@$(BIN)/python -m benchmarks.pictures.faults

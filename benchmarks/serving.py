@@ -107,18 +107,18 @@ def _measure(wanted: argparse.Namespace, pace: Pace) -> dict[str, Any]:
 
 def _measure_all(workload: Workload, pace: Pace, core: int, seldon: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with _running([_ours(workload), _bare(workload)], core) as servers:
+    with running([ours(workload), bare(workload)], core) as servers:
         turns = take_turns(servers, workload, pace)
         _print("against a bare MLServer", _turns_text(turns))
         found.update(measure_batches(servers[0], workload, pace))
         _print("batches", f"{found['batch_rows_ratio']:.0f} times the rows/s")
         tried = try_malformed(servers[0], workload, pace.malformed)
-    with _running([_ours(workload)], core) as servers:
+    with running([ours(workload)], core) as servers:
         found["overload"] = overload(servers[0], workload, pace)
         found["overload_p99_ratio"] = found["overload"]["overload_p99_ratio"]
         found["refused_at_80"] = refused_at_80(found["overload"])
         _print("overload", f"p99 times {found['overload_p99_ratio']:.1f}, refused at 80 %: {found['refused_at_80']}")
-    with _running([_ours(workload)], core) as servers:
+    with running([ours(workload)], core) as servers:
         found.update(try_hostile(servers[0], workload, pace))
         _print("hostile", f"{found['hostile_memory_mib']:.0f} MiB and {found['hostile_probe_seconds']:.2f} s at most")
     to_bare = ratios(turns, "naru", "bare mlserver")
@@ -146,7 +146,7 @@ def _against_seldon(workload: Workload, pace: Pace, core: int, seldon: Path, tri
     if not seldon.exists():
         _print("seldon-core", f"left out: there is no {seldon}")
         return []
-    with _running([_ours_on_seldon(workload, seldon), _plain_seldon(workload, seldon)], core) as servers:
+    with running([_ours_on_seldon(workload, seldon), _plain_seldon(workload, seldon)], core) as servers:
         turns = take_turns(servers, workload, pace)
         tried.add(try_malformed(servers[0], workload, pace.malformed // _OF_SELDON))
     _print("against a plain seldon-core", _turns_text(turns))
@@ -161,8 +161,8 @@ def _against_runtimes(pace: Pace, core: int) -> dict[str, Any]:
     shutil.rmtree(WORK / "frameworks", ignore_errors=True)
 
     def take(library: str, model: Path, file: Path, workload: Workload) -> list[Turn]:
-        ours = replace(_ours(workload), name=f"naru {library}")
-        with _running([ours, _runtime(library, file)], core) as servers:
+        own = replace(ours(workload), name=f"naru {library}")
+        with running([own, _runtime(library, file)], core) as servers:
             turns = take_turns(servers, workload, pace)
         _print(f"against mlserver-{library}", _turns_text(turns))
         return turns
@@ -178,7 +178,8 @@ def _runtime(library: str, file: Path) -> Kind:
     return Kind(f"mlserver {library}", "matrix", command, infer_path(NAME), ready_path(NAME), environment, PEER)
 
 
-def _ours(workload: Workload) -> Kind:
+def ours(workload: Workload) -> Kind:
+    """Our server, with the request log and with metrics."""
     return Kind(
         "naru", "v2", _served(sys.executable, workload), infer_path(NAME), ready_path(NAME), folder=naru_run.ROOT
     )
@@ -195,7 +196,8 @@ def _served(python: str, workload: Workload) -> list[str]:
     return program_command(python, [*server_arguments(workload.model, NAME, "1"), *options])
 
 
-def _bare(workload: Workload) -> Kind:
+def bare(workload: Workload) -> Kind:
+    """A plain MLServer around the same SavedModel."""
     command = [sys.executable, str(PEER / "bare_mlserver.py"), str(workload.model / SAVED_MODEL), NAME, "PORT"]
     return Kind("bare mlserver", "v2", command, infer_path(NAME), ready_path(NAME), folder=PEER)
 
@@ -219,7 +221,7 @@ def _plain_seldon(workload: Workload, seldon: Path) -> Kind:
 
 
 @contextmanager
-def _running(kinds: Sequence[Kind], core: int) -> Iterator[list[Served]]:
+def running(kinds: Sequence[Kind], core: int) -> Iterator[list[Served]]:
     """All of them at once, on one core: the one that gets no request takes next to nothing of it."""
     logs = WORK / "logs"
     with ExitStack() as stack:

@@ -22,7 +22,7 @@ from components._predictor.refusals import Code, Refusal
 
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 """First bytes of the formats of pictures; the base64 text of none of them begins so."""
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_STANDARD, _URL_SAFE = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
 _BLANKS = re.compile(rb"[\r\n\t ]+")
 HEAVY_BYTES = 128 << 10
 """Bytes of pictures in a request from which it is answered in a thread: decoding them would hold up the event loop."""
@@ -117,21 +117,39 @@ def _to_picture_text(feature: Feature, value: Any, row: int) -> tuple[Any, bytes
     """Return the text of one picture, and its file where it had to be converted; what is missing, or of a wrong type, stays for the check of types."""
     if not isinstance(value, str | bytes) or not value:
         return value, None
-    data = value if isinstance(value, bytes) and value.startswith(_STARTS) else _from_base64(value, feature, row)
+    if isinstance(value, bytes) and value.startswith(_STARTS):
+        data, text = value, b""
+    else:
+        text = _to_standard(value, feature, row)
+        data = _decode(text, feature, row)
     canonical = _canonical(data, feature, row)
-    return base64.urlsafe_b64encode(canonical).decode(), None if canonical is data else data
+    if canonical is not data:
+        return base64.urlsafe_b64encode(canonical).decode(), data
+    # nearly always: what was sent is what the model takes, in one of the two alphabets
+    return (text.translate(_URL_SAFE) if text else base64.urlsafe_b64encode(data)).decode(), None
 
 
-def _from_base64(value: str | bytes, feature: Feature, row: int) -> bytes:
+def _to_standard(value: str | bytes, feature: Feature, row: int) -> bytes:
+    """Return base64 text in the standard alphabet, in one line and padded; it may still hold characters of no alphabet."""
     try:
         text = value.encode("ascii") if isinstance(value, str) else value
-        if b"\n" in text or b" " in text:  # as lines of MIME
-            text = _BLANKS.sub(b"", text)
-        plain = text.translate(_STANDARD).rstrip(b"=")
-        return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
-    except (UnicodeEncodeError, binascii.Error, ValueError):
-        message = f"{feature.name!r}, row {row}: neither base64 nor the bytes of a picture file"
-        raise Refusal("bad_picture", message) from None
+    except UnicodeEncodeError:
+        raise _not_base64(feature, row) from None
+    if b"\n" in text or b" " in text:  # as lines of MIME
+        text = _BLANKS.sub(b"", text)
+    plain = text.translate(_STANDARD).rstrip(b"=")
+    return plain + b"=" * (-len(plain) % 4)
+
+
+def _decode(text: bytes, feature: Feature, row: int) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise _not_base64(feature, row) from None
+
+
+def _not_base64(feature: Feature, row: int) -> Refusal:
+    return Refusal("bad_picture", f"{feature.name!r}, row {row}: neither base64 nor the bytes of a picture file")
 
 
 def _mask_text(feature: Feature, value: Any, row: int) -> tuple[Any, None]:

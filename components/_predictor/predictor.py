@@ -38,11 +38,13 @@ class RowAnswers:
         kept: Index of each answered row, ascending.
         outputs: The model's outputs by name, for the answered rows.
         refusals: Refusal by index, for the other rows.
+        inputs: The columns of all rows as the model and the request log take them.
     """
 
     kept: Indices
     outputs: Arrays
     refusals: dict[int, Refusal]
+    inputs: Columns
 
 
 class Predictor:
@@ -124,21 +126,21 @@ class Predictor:
         if refused:
             kept = np.delete(kept, list(refused))
             if not kept.size:
-                return RowAnswers(kept, {}, refused)
+                return RowAnswers(kept, {}, refused, columns)
             answers = self.answer_rows(Prepared({name: _take(values, kept) for name, values in columns.items()}))
             others = {int(kept[row]): refusal for row, refusal in answers.refusals.items()}
-            return RowAnswers(kept[answers.kept], answers.outputs, refused | others)
+            return RowAnswers(kept[answers.kept], answers.outputs, refused | others, columns)
         try:
             arrays = cast_columns(columns, features, rows)
         except Refusal:
             refusals = refuse_rows(columns, features)
             kept = np.delete(kept, list(refusals))
             if not kept.size:
-                return RowAnswers(kept, {}, refusals)
+                return RowAnswers(kept, {}, refusals, columns)
             arrays = cast_columns({name: _take(values, kept) for name, values in columns.items()}, features, rows)
         answered, outputs, failed = self._answer_each(arrays, len(kept))
         refusals |= {int(kept[row]): refusal for row, refusal in failed.items()}
-        return RowAnswers(kept[answered], outputs, refusals)
+        return RowAnswers(kept[answered], outputs, refusals, columns)
 
     def _answer_each(self, arrays: Arrays, rows: int) -> tuple[Indices, Arrays, dict[int, Refusal]]:
         """Return the rows that are answered, their outputs, and the refusals of the others; rows are halved where the model fails."""

@@ -98,6 +98,6 @@ def _read_time(marker: str) -> float | None:
 
 def _as_sent(values: Any) -> Any:
     """Return texts as a client sends them: a missing one is null."""
-    if isinstance(values, np.ndarray) and values.dtype == object:
-        return [value or None for value in values.tolist()]
+    if isinstance(values, list) or (isinstance(values, np.ndarray) and values.dtype == object):
+        return [None if value == "" else value for value in values]
     return values

@@ -123,8 +123,8 @@ class Answerer:
         return answers
 
     def _answer(self, part: Part, file: SpanFile, rows: Rows, answers: PartAnswers) -> pa.Table | None:
-        values = to_values(rows.examples, self.predictor.signature)
-        found = self.predictor.answer_rows(values)
+        found = self.predictor.answer_rows(to_values(rows.examples, self.predictor.signature))
+        values = dict(found.inputs)
         if found.refusals:
             lines = rows.lines()
             answers.rejected += [

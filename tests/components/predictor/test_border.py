@@ -16,8 +16,10 @@ from PIL import Image
 
 from components._core.pictures.canonical import to_canonical
 from components._core.types.contents import PICTURE, TEXT
-from components._core.types.signature import Feature
+from components._core.types.signature import Feature, Signature
+from components._frameworks.contract import Model
 from components._predictor.border import Border
+from components._predictor.predictor import Predictor
 from components._predictor.refusals import Refusal
 
 FEATURE = Feature("photo", "string", True, PICTURE)
@@ -151,3 +153,17 @@ def test_large_pictures_are_heavy() -> None:
     small = encode("PNG")
     assert not BORDER.is_heavy({"photo": [small]})
     assert BORDER.is_heavy({"photo": [hashlib.sha256(small).digest() * 10_000]})
+
+
+def test_rows_of_batch_prediction_are_logged_as_they_were_masked() -> None:
+    class Echo(Model):
+        signature = Signature(
+            "regression", (Feature("review", "string", True, TEXT, ("mail",)),), {"prediction": "float32"}, ()
+        )
+
+        def predict(self, arrays: dict[str, Any]) -> dict[str, Any]:
+            return {"prediction": np.array([len(text) for text in arrays["review"]], np.float32)}
+
+    found = Predictor(Echo()).answer_rows({"review": ["ask kim@example.com", None]})
+    assert found.inputs["review"] == ["ask [mail]", None]
+    assert found.outputs["prediction"].tolist() == [len("ask [mail]"), 0]
