@@ -98,7 +98,8 @@ class NearGroups:
                 last = min(first + _TILE, end)
                 matched, others = self._may_be_alike(outlines, rows, self._sorted_outlines[first:last])
                 self._note(found, units, matched, self._sorted[others + first])
-        return np.where(found == self._count, -1, found)
+        found[found == self._count] = -1
+        return found
 
     def _ranges(self, outlines: Floats) -> Iterator[tuple[Rows, int, int]]:
         """Yield rows with the places, among the sorted first pictures, of those in the cells beside theirs."""
@@ -113,7 +114,8 @@ class NearGroups:
                     yield rows, int(start), int(end)
 
     def _cells(self, outlines: Floats) -> Rows:
-        return np.floor(outlines[:, :2] / self._width).astype(np.int64)
+        cells: Rows = np.floor(outlines[:, :2] / self._width).astype(np.int64)
+        return cells
 
     def _may_be_alike(self, outlines: Floats, rows: Rows, others: Floats) -> tuple[Rows, Rows]:
         """Return the pairs of rows and of places among others that the bound does not rule out."""
@@ -145,7 +147,8 @@ class NearGroups:
             if len(earlier):
                 begins[row] = False
                 groups[rows[row]] = groups[rows[earlier[0]]]
-        return rows[begins]
+        first: Rows = rows[begins]
+        return first
 
     def _keep(self, sketches: Sketches, outlines: Floats, ids: NDArray[np.uint64]) -> None:
         total = self._count + len(ids)
@@ -170,7 +173,8 @@ class NearGroups:
 
 def _pack(cells: Rows) -> Rows:
     """Return a number for each cell, so that cells beside one another along the second wave follow one another."""
-    return (cells[:, 0] << _KEY_BITS) + cells[:, 1]
+    keys: Rows = (cells[:, 0] << _KEY_BITS) + cells[:, 1]
+    return keys
 
 
 def _unit_vectors(sketches: Sketches) -> tuple[Floats, Floats]:
@@ -189,7 +193,8 @@ def _outlines(units: Floats) -> Floats:
     """
     parts = units @ _BASIS.T
     rest = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", parts, parts), 0))
-    return np.concatenate([parts, rest[:, None]], axis=1).astype(np.float32)
+    outlines: Floats = np.concatenate([parts, rest[:, None]], axis=1).astype(np.float32)
+    return outlines
 
 
 def _make_basis() -> Floats:
@@ -198,7 +203,8 @@ def _make_basis() -> Floats:
     steps = [(down, across) for down in range(SKETCH_SIDE) for across in range(SKETCH_SIDE) if down + across]
     longest = sorted(steps, key=lambda step: (step[0] ** 2 + step[1] ** 2, step))[:_WAVES]
     waves = [np.outer(np.cos(down * middles), np.cos(across * middles)).ravel() for down, across in longest]
-    return np.stack([wave / np.linalg.norm(wave) for wave in waves]).astype(np.float32)
+    basis: Floats = np.stack([wave / np.linalg.norm(wave) for wave in waves]).astype(np.float32)
+    return basis
 
 
 _BASIS = _make_basis()
