@@ -128,7 +128,7 @@ push: ## Push what was built (REGISTRY=registry.example.com/team, VERSION= inste
 
 ##@ Measure
 
-.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto bench-pictures
+.PHONY: year bench bench-serving bench-data bench-feedback bench-monitor bench-predict bench-auto bench-pictures bench-picture-faults
 # ROUNDS: how often each side runs; the medians are printed. LOCKFILE: locked during each pair of runs.
 ROUNDS ?= 3
 TFX := benchmarks/.venv-tfx
@@ -165,6 +165,9 @@ bench-pictures: dev ## Pictures ingested and validated beside Pillow's decode al
 
 bench-feedback: setup ## Ten million logged requests joined with the labels of nine million (REQUESTS=10000000): some minutes, 6 GB of disk
 	@$(BIN)/python -m benchmarks.feedback $(if $(REQUESTS),--requests $(REQUESTS))
+
+bench-picture-faults: dev ## Findings about pictures on faults that were put in: precision, recall, false alarms: five minutes
+	@$(BIN)/python -m benchmarks.pictures.faults
 
 MONITORS := benchmarks/.venv-monitor
 

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.format_reader import peak_mib
+from benchmarks.machine import peak_mib
 from components._core.project.project_file import Project
 from components._core.store.file_digests import digest_of_model
 from components._core.types.signature import to_arrays

@@ -44,6 +44,10 @@ class PictureError(ValueError):
     """A picture that is not read, with the reason for a person."""
 
 
+class PictureTooLargeError(PictureError):
+    """A picture of more bytes or pixels than allowed."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bounds on one picture.
@@ -92,7 +96,7 @@ def open_picture(data: bytes, limits: Limits | None = None) -> Decoded:
     if not data:
         raise PictureError("is empty: it has no bytes")
     if len(data) > limits.max_bytes:
-        raise PictureError(f"has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed")
+        raise PictureTooLargeError(f"has {len(data):,} bytes; at most {limits.max_bytes:,} are allowed")
     silence_pillow()
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -179,7 +183,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _too_many(pixels: str, limits: Limits) -> PictureError:
-    return PictureError(f"has {pixels} pixels; at most {limits.max_pixels:,} are allowed")
+    return PictureTooLargeError(f"has {pixels} pixels; at most {limits.max_pixels:,} are allowed")
 
 
 def _pixels_of(error: Exception) -> str:

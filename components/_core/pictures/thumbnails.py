@@ -23,6 +23,8 @@ _SAME = 0.992
 """Correlation from which two pictures are one. Of 7,276 pairs of different digits of sklearn with similar hashes one reaches it; JPEGs of
 quality 40 and pictures of half the size do from 64 pixels a side on."""
 
+_TINY, _SAME_TINY = 16 * 16, 0.998
+
 
 def thumbnail_uri(picture: bytes, side: int = SIDE) -> str:
     """Return a thumbnail as a data URI; empty when the picture cannot be decoded.
@@ -58,14 +60,21 @@ def luma_grid(picture: bytes) -> NDArray[np.float64] | None:
     return np.asarray(reduced.convert("L").resize((_GRID, _GRID), Image.Resampling.BILINEAR), np.float64)
 
 
-def same_picture(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+def same_picture(one: NDArray[np.float64], other: NDArray[np.float64], pixels: float) -> bool:
     """Return whether two grids of luma show one picture: in another size, quality, brightness or contrast.
 
     Pictures of one colour equal no other.
+
+    Args:
+        one: Output of `luma_grid`.
+        other: That of the other picture.
+        pixels: Number of pixels of the smaller one: pictures of a few pixels are similar sooner.
     """
     deviations = one - one.mean(), other - other.mean()
     scale = float(np.sqrt((deviations[0] ** 2).sum() * (deviations[1] ** 2).sum()))
-    return scale > 0 and float((deviations[0] * deviations[1]).sum()) / scale >= _SAME
+    return scale > 0 and float((deviations[0] * deviations[1]).sum()) / scale >= (
+        _SAME_TINY if pixels < _TINY else _SAME
+    )
 
 
 def _reduce(picture: bytes, side: int) -> Image.Image | None:

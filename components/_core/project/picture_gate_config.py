@@ -52,7 +52,7 @@ class PictureGates(Section):
             le=255,
             description="A picture is too dark where even its bright parts (mean luma plus two standard deviations) are below.",
         ),
-    ] = 64.0
+    ] = 40.0
     bright: Annotated[
         Real,
         Field(
@@ -60,14 +60,14 @@ class PictureGates(Section):
             le=255,
             description="A picture is too bright where even its dark parts (mean luma minus two standard deviations) are above.",
         ),
-    ] = 192.0
+    ] = 215.0
     blurred: Annotated[
         Real,
         Field(
             gt=1,
             description="How many times less sharp than the median a blurred picture is, at least: variance of the Laplacian over that of the luma.",
         ),
-    ] = 5.0
+    ] = 20.0
     deviations: Annotated[
         Real,
         Field(
@@ -81,7 +81,7 @@ class PictureGates(Section):
         Field(
             description="Share of pictures of unusual size, shape, brightness or sharpness from which it is a finding."
         ),
-    ] = 0.001
+    ] = 0.005
     duplicates: Annotated[
         Share, Field(description="Share of pictures that copy another one from which it is a finding.")
     ] = 0.01

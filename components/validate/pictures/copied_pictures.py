@@ -205,8 +205,15 @@ class CopyFinder:
         needed = {*pairs.copies.tolist(), *pairs.originals.tolist()} - self._grids.keys()
         for row, content in read_cells(self.pictures, needed, self.pictures.column):
             self._grids[row] = luma_grid(content) if isinstance(content, bytes) else None
-        grids = [(self._grids.get(one), self._grids.get(two)) for one, two in zip(*pairs.rows(), strict=True)]
-        return np.array([one is not None and two is not None and same_picture(one, two) for one, two in grids], bool)
+        return np.array([self._is_same(one, other) for one, other in zip(*pairs.rows(), strict=True)], bool)
+
+    def _is_same(self, one: int, other: int) -> bool:
+        grids, numbers = (self._grids.get(one), self._grids.get(other)), self.pictures.numbers
+        if grids[0] is None or grids[1] is None:
+            return False
+        return same_picture(
+            grids[0], grids[1], min(numbers["width"][row] * numbers["height"][row] for row in (one, other))
+        )
 
 
 def _estimate(places: Rows, same: Mask, pairs: int) -> float:

@@ -18,6 +18,7 @@ FEWEST = 20
 """Fewest pictures for which a usual range can be told."""
 _NORMAL = NormalDist()
 _QUARTILE, _DECILE = -_NORMAL.inv_cdf(0.25), -_NORMAL.inv_cdf(0.1)
+_ROUNDS = 10
 _BY_CHANCE = 0.01
 """Pictures of a whole data set of normal distribution that are beyond a bound by chance."""
 
@@ -35,13 +36,24 @@ def lower_bound(values: Numbers, deviations: float, least_distance: float) -> fl
         deviations: Distance from the median in standard deviations.
         least_distance: Least distance, in the unit of the values.
     """
-    if len(values) < FEWEST:
-        return -math.inf
-    median, quartile, decile = np.quantile(values, [0.5, 0.25, 0.1])
-    spread = max((median - quartile) / _QUARTILE, (median - decile) / _DECILE)
-    return float(median - max(deviations * spread, least_distance))
+    bound, kept = -math.inf, values
+    # what lies beyond the bound widens the spread: it is left out, and the bound is taken once more; clean data keeps its first
+    for _ in range(_ROUNDS):
+        if len(kept) < FEWEST:
+            break
+        bound = _bound(kept, deviations, least_distance)
+        if (kept >= bound).all():
+            break
+        kept = kept[kept >= bound]
+    return bound
 
 
 def upper_bound(values: Numbers, deviations: float, least_distance: float) -> float:
     """Return the bound above which a value lies far from the others; infinity for few values."""
     return -lower_bound(-values, deviations, least_distance)
+
+
+def _bound(values: Numbers, deviations: float, least_distance: float) -> float:
+    median, quartile, decile = np.quantile(values, [0.5, 0.25, 0.1])
+    spread = max((median - quartile) / _QUARTILE, (median - decile) / _DECILE)
+    return float(median - max(deviations * spread, least_distance))

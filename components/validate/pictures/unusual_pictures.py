@@ -69,7 +69,7 @@ def find_unusual(pictures: MeasuredPictures, gates: PictureGates) -> list[Unusua
         pictures: What ingest measured.
         gates: The bounds.
     """
-    blank, sizes = _is_blank(pictures.numbers["contrast"], gates), _sizes(pictures, gates)
+    blank, sizes = is_blank(pictures, gates), _sizes(pictures, gates)
     return [
         _misnamed(pictures),
         _animated(pictures),
@@ -86,16 +86,14 @@ def find_unusual(pictures: MeasuredPictures, gates: PictureGates) -> list[Unusua
 
 
 def is_blank(pictures: MeasuredPictures, gates: PictureGates) -> Mask:
-    """Return which pictures are blank or of one colour."""
-    return _is_blank(pictures.numbers["contrast"], gates)
-
-
-def _is_blank(contrast: Numbers, gates: PictureGates) -> Mask:
-    """Return which pictures have one colour, or hardly vary where the others do."""
+    """Return which pictures have one colour, or hardly vary where the others do and are neither dark nor bright."""
+    contrast = pictures.numbers["contrast"]
+    single = contrast <= min(gates.blank, _SINGLE_VALUE)
     scale = np.log(np.maximum(contrast, _SINGLE_VALUE))
     usual = lower_bound(scale, deviations_for(len(scale), gates.deviations), 0.0)
     faint = (contrast <= gates.blank) & (scale < usual)
-    return np.asarray(faint | (contrast <= min(gates.blank, _SINGLE_VALUE)))
+    dim = _is_dark(pictures, gates, single) | _is_bright(pictures, gates, single)
+    return np.asarray(single | (faint & ~dim))
 
 
 def _misnamed(pictures: MeasuredPictures) -> Unusual:
@@ -179,33 +177,27 @@ def _aspects(pictures: MeasuredPictures, gates: PictureGates) -> Unusual:
 
 
 def _dark(pictures: MeasuredPictures, gates: PictureGates, blank: Mask) -> Unusual:
-    mean, deviation = pictures.numbers["brightness"], pictures.numbers["contrast"]
-    wrong = _is_dim(mean, mean + 2 * deviation, gates.dark, _ALL_DARK, gates, blank)
-    text = "mean luma {:.0f}"
-    return _found(
-        "dark_pictures",
-        pictures,
-        wrong,
-        mean,
-        text,
-        f"bright parts (mean luma + 2 standard deviations) of {gates.dark:g}",
-        gates.outliers,
-    )
+    mean = pictures.numbers["brightness"]
+    bound = f"bright parts (mean luma + 2 standard deviations) of {gates.dark:g}"
+    wrong = _is_dark(pictures, gates, blank)
+    return _found("dark_pictures", pictures, wrong, mean, "mean luma {:.0f}", bound, gates.outliers)
 
 
 def _bright(pictures: MeasuredPictures, gates: PictureGates, blank: Mask) -> Unusual:
-    mean, deviation = pictures.numbers["brightness"], pictures.numbers["contrast"]
-    wrong = _is_dim(255 - mean, 255 - mean + 2 * deviation, 255 - gates.bright, 255 - _ALL_BRIGHT, gates, blank)
-    found = _found(
-        "bright_pictures",
-        pictures,
-        wrong,
-        -mean,
-        "",
-        f"dark parts (mean luma - 2 standard deviations) of {gates.bright:g}",
-        gates.outliers,
-    )
+    mean = pictures.numbers["brightness"]
+    bound = f"dark parts (mean luma - 2 standard deviations) of {gates.bright:g}"
+    found = _found("bright_pictures", pictures, _is_bright(pictures, gates, blank), -mean, "", bound, gates.outliers)
     return _with(found, [f"mean luma {mean[row]:.0f}" for row in found.rows])
+
+
+def _is_dark(pictures: MeasuredPictures, gates: PictureGates, blank: Mask) -> Mask:
+    mean, deviation = pictures.numbers["brightness"], pictures.numbers["contrast"]
+    return _is_dim(mean, mean + 2 * deviation, gates.dark, _ALL_DARK, gates, blank)
+
+
+def _is_bright(pictures: MeasuredPictures, gates: PictureGates, blank: Mask) -> Mask:
+    mean, deviation = 255 - pictures.numbers["brightness"], pictures.numbers["contrast"]
+    return _is_dim(mean, mean + 2 * deviation, 255 - gates.bright, 255 - _ALL_BRIGHT, gates, blank)
 
 
 def _is_dim(mean: Numbers, level: Numbers, bound: float, all_dim: float, gates: PictureGates, blank: Mask) -> Mask:

@@ -20,7 +20,7 @@ from components.validate.pictures.measured_pictures import read_measures
 from components.validate.pictures.outliers import lower_bound, upper_bound
 from components.validate.pictures.picture_checks import PICTURE_KINDS, PictureFindings, check_pictures
 from components.validate.pictures.picture_gallery import MOST_SHOWN
-from tests.components.validate.picture_examples import MEASURED, Sample, encoded, scene, write_pictures
+from tests.components.validate.made_pictures import MEASURED, Sample, encoded, scene, write_pictures
 
 SCENES = [
     Sample(encoded(scene(seed)), "ab"[seed % 2], "train" if seed < 50 else "eval" if seed < 55 else "test")
@@ -255,6 +255,17 @@ def test_darker_pictures_of_a_new_span_drift_against_the_earlier_ones_and_others
         if check.name.startswith("drift") and check.status == "warn"
     }
     assert "picture.brightness" in drifted and not drifted & {"picture.width", "picture.mode", "picture", "label"}
+
+
+def test_pictures_of_one_size_in_each_span_and_another_in_the_newest_have_drifted(validate, of_pictures, tmp_path):
+    samples = [
+        Sample(encoded(scene(seed, 12 if span < 3 else 24)), "ab"[seed % 2], span=span)
+        for span in (1, 2, 3)
+        for seed in range(100 * span, 100 * span + 100)
+    ]
+    held_out = [Sample(encoded(scene(seed, 12)), "ab"[seed % 2], split) for seed, split in ((1, "eval"), (2, "test"))]
+    done = validate(write_pictures([*samples, *held_out], tmp_path / "examples"), of_pictures())
+    assert done.check("drift against the earlier spans: picture.width").status == "warn"
 
 
 def test_the_page_shows_a_dozen_pictures_of_a_finding_with_row_label_and_measure(validate, of_pictures, tmp_path):
