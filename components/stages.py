@@ -71,7 +71,7 @@ TRAIN = register(
     StageSpec(
         "train",
         _STAGES,
-        reads=("train", "model", "tune.baselines"),
+        reads=("train", "model", "tune.baselines", "data.pictures", "data.texts"),
         code="all",
         environment=_STORE,
         trains=True,

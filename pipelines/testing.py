@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,17 +54,19 @@ class Columns:
         whole: Smallest and largest value of whole numbers that are never missing.
         numbers: Smallest and largest value of numbers that may be missing.
         texts: Some values of texts that may be missing.
+        pictures: Smallest and largest height and width, in pixels, of pictures that may be missing.
     """
 
     label: Sequence[str] | Range
     whole: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     numbers: Mapping[str, Range] = field(default_factory=dict)
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    pictures: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def types(self) -> dict[str, FeatureType]:
         """Type of each column, as a model takes it."""
-        kinds = ((self.whole, INT64), (self.numbers, FLOAT32), (self.texts, STRING))
+        kinds = ((self.whole, INT64), (self.numbers, FLOAT32), (self.texts, STRING), (self.pictures, STRING))
         return {name: kind for columns, kind in kinds for name in columns}
 
     def generate(self, label: str, random: np.random.Generator, rows: int, *, odd: bool) -> pa.Table:
@@ -73,8 +76,8 @@ class Columns:
             label: Name of the label's column.
             random: The generator of random numbers.
             rows: Number of rows.
-            odd: Whether some values are texts never seen before or numbers far outside of the range, and all that may be missing
-                in the first row is.
+            odd: Whether some values are texts never seen before, numbers far outside of the range, or grey or transparent pictures of other
+                sizes, and all that may be missing in the first row is.
         """
         columns: dict[str, pa.Array] = {}
         for name, (least, most) in self.whole.items():
@@ -90,6 +93,9 @@ class Columns:
             texts = np.asarray(list(known), dtype=object)[random.integers(0, len(known), rows)]
             texts = np.where(_draw(random, rows, odd), "a value that no row had", texts)
             columns[name] = pa.array(texts.tolist(), pa.string(), mask=_missing(random, rows, odd))
+        for name, sizes in self.pictures.items():
+            drawn = [_picture(random, sizes, is_odd) for is_odd in _draw(random, rows, odd)]
+            columns[name] = pa.array(drawn, pa.binary(), mask=_missing(random, rows, odd))
         return pa.table({**columns, label: self._labels(random, rows)})
 
     def _labels(self, random: np.random.Generator, rows: int) -> pa.Array:
@@ -205,6 +211,20 @@ def _schema(columns: Columns) -> str:
 
 def _draw(random: np.random.Generator, rows: int, odd: bool) -> NDArray[np.bool_]:
     return random.random(rows) < (_ODD if odd else 0.0)
+
+
+def _picture(random: np.random.Generator, sizes: tuple[int, int], is_odd: bool) -> bytes:
+    """Draw a picture of noise as a PNG or JPEG file; an odd one is grey or transparent, and up to four times as large."""
+    from PIL import Image
+
+    least, most = sizes
+    height, width = random.integers(least, 4 * most if is_odd else most, 2, endpoint=True)
+    mode = ("L", "RGBA")[random.integers(2)] if is_odd else "RGB"
+    noise = random.integers(0, 256, (height, width, len(mode)), np.uint8)
+    written = io.BytesIO()
+    kind = "PNG" if is_odd or random.random() < 0.5 else "JPEG"
+    Image.fromarray(noise[:, :, 0] if mode == "L" else noise, mode).save(written, kind)
+    return written.getvalue()
 
 
 def _missing(random: np.random.Generator, rows: int, odd: bool) -> NDArray[np.bool_]:

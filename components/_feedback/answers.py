@@ -95,6 +95,13 @@ def check_masks(settings: FeedbackSettings, counts: AnswerCounts, carried: Colle
             remedy = "take it out of serve.request_log.mask, set serve.request_log.uri to a new folder, and deploy; or join by id"
             raise ConfigError(message, where=settings.log, remedy=remedy)
         if name in used and name not in carried:
+            if name in settings.signature.picture_names:
+                message = f"the request log has references of the pictures {name!r} in {rows:,} rows, so a span would lack them"
+                remedy = (
+                    "set serve.request_log.pictures: keep and serve.request_log.uri to a new folder, and deploy; or set feedback.features to "
+                    "'from source', where the labels' source has the pictures"
+                )
+                raise ConfigError(message, where=settings.log, remedy=remedy)
             message = f"the feature {name!r} is masked in {rows:,} rows of the request log, so a span would lack it"
             remedy = (
                 "set feedback.features to 'from source', where the labels' source has it; or take it out of serve.request_log.mask, set "

@@ -13,6 +13,7 @@ import pyarrow as pa
 from components._core.errors import ConfigError, ServiceError
 from components._core.examples.registered_manifest import fetch_manifest
 from components._core.project.project_file import Project
+from components._core.project.serving_config import RequestLogging
 from components._core.request_log.location import log_uri
 from components._core.request_log.posted_labels import posted_labels_uri
 from components._core.store.ledger import Deployment, current_champion
@@ -67,9 +68,17 @@ def find_settings(project: Project, store: str, folder: Path) -> FeedbackSetting
         signature=signature,
         types=types,
         posted=posted_labels_uri(log) if config.endpoint else "",
-        masked=frozenset(project.serve.request_log.mask if project.serve.request_log else ()),
+        masked=_masked(project.serve.request_log, signature),
         readings=project.data.columns,
     )
+
+
+def _masked(log: RequestLogging | None, signature: Signature) -> frozenset[str]:
+    """Return the features whose values the log does not have: those of `mask`, and pictures of which it has a reference."""
+    if log is None:
+        return frozenset()
+    pictures = signature.picture_names if log.pictures == "reference" else frozenset()
+    return frozenset(log.mask) | pictures
 
 
 def _read_signature(champion: Deployment) -> Signature:

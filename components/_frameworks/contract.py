@@ -378,6 +378,7 @@ class Framework(ABC):
         extra: The extra of Naru that brings these packages, which an image has where it was built in; empty: there are none.
         training_image: Image in which tune and train have to run, where the stages' own lacks the library; empty: that one has it.
         variants: The optimised forms that `make_variant` makes of its models.
+        takes_pictures: Whether what a preprocessing_fn gives it may have more than two dimensions.
     """
 
     name: str
@@ -391,6 +392,7 @@ class Framework(ABC):
     extra: str = ""
     training_image: str = ""
     variants: tuple[VariantKind, ...] = ()
+    takes_pictures: bool = False
 
     @abstractmethod
     def version(self) -> str:

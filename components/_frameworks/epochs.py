@@ -15,8 +15,6 @@ from components._frameworks.contract import Array, Progress
 LEARNING_RATE = "learning_rate"
 """The hyperparameter of an optimizer that build_model does not choose."""
 _DEFAULT_LEARNING_RATE = 0.001
-EVAL_ROWS = 16_384
-"""Rows per call when the eval rows are judged."""
 
 
 def is_finished(progress: Progress, settings: Train) -> bool:

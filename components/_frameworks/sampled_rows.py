@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from components._core.types.tasks import TASKS
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 MOST_ROWS = 5_000
+MOST_PICTURES = 300
+"""Rows of a sample with pictures: a model takes milliseconds for each, and every method passes it hundreds of samples."""
 _CELLS = 200_000_000
 """Maximum number of values that permutation passes to the model; a very wide table gets a smaller sample."""
 
@@ -60,7 +63,8 @@ def draw_sample(
         DataError: When no drawn row has a label that the model knows.
     """
     total, width = row_count(examples, split), max(len(signature.inputs), 1)
-    size = min(total, MOST_ROWS, max(200, _CELLS // (width * width * repeats)))
+    most = MOST_PICTURES if signature.picture_names else MOST_ROWS
+    size = min(total, most, max(200, _CELLS // (width * width * repeats)))
     chosen = np.sort(np.random.default_rng([seed, total]).choice(total, size, replace=False))
     columns = [feature.name for feature in signature.inputs]
     table = read_rows(examples, split, chosen, sorted({*columns, label}))
@@ -91,8 +95,9 @@ def typical_row(signature: Signature, arrays: Arrays) -> Arrays:
 
 def _typical(values: Array, kind: FeatureType) -> Array:
     if kind.is_text:
-        names, rows = np.unique(values.astype(str), return_counts=True)
-        return np.array([str(names[rows.argmax()])], dtype=kind.numpy)
+        counts = Counter(map(str, values))  # an array of texts would have the longest one's size for each
+        name, _ = min(counts.items(), key=lambda item: (-item[1], item[0]))
+        return np.array([name], dtype=kind.numpy)
     known = values[~np.isnan(values)] if kind.is_real else values
     middle = np.quantile(known, 0.5, method="nearest") if len(known) else np.nan
     return np.array([middle], dtype=values.dtype)

@@ -15,6 +15,7 @@ from components._core.examples.reference_rows import Ranges, Reference
 from components._core.types.signature import Signature
 from components._frameworks.contract import Model
 from components._frameworks.table import load_model
+from components._predictor.border import Border, Prepared
 from components._predictor.feature_values import MAX_ROWS, Columns, cast_columns, refuse_rows
 from components._predictor.finite_answers import check_finite, refuse_not_finite, shown_id
 from components._predictor.interval_model import IntervalModel
@@ -71,6 +72,21 @@ class Predictor:
         self.threshold = threshold
         self._model = model
         self._ranges = ranges or {}
+        self._border = Border(self.signature.inputs)
+
+    def prepare(self, columns: Columns) -> Columns:
+        """Return the columns of a request as the model, a version under test and the request log take them: pictures and masked texts.
+
+        What `predict` is given need not be prepared; what is prepared is not prepared again.
+
+        Raises:
+            Refusal: With the feature and the row.
+        """
+        return self._border.prepare(columns)
+
+    def is_heavy(self, columns: Columns) -> bool:
+        """Return whether the pictures of a request are so large or many that they should not be decoded on an event loop."""
+        return self._border.is_heavy(columns)
 
     def predict(self, columns: Columns, request_id: str = "") -> dict[str, np.ndarray[Any, Any]]:
         """Outputs by name, as `Signature.outputs` says them.
@@ -82,6 +98,7 @@ class Predictor:
         Raises:
             Refusal: With a status and a message that may go to the client.
         """
+        columns = self.prepare(columns)
         arrays = cast_columns(columns, self.signature.inputs, self.max_rows)
         try:
             outputs = self._model.predict(arrays)
@@ -103,6 +120,14 @@ class Predictor:
         """
         rows, features = max(map(len, columns.values()), default=0), self.signature.inputs
         kept, refusals = np.arange(rows), {}
+        columns, refused = self._border.prepare_rows(columns)
+        if refused:
+            kept = np.delete(kept, list(refused))
+            if not kept.size:
+                return RowAnswers(kept, {}, refused)
+            answers = self.answer_rows(Prepared({name: _take(values, kept) for name, values in columns.items()}))
+            others = {int(kept[row]): refusal for row, refusal in answers.refusals.items()}
+            return RowAnswers(kept[answers.kept], answers.outputs, refused | others)
         try:
             arrays = cast_columns(columns, features, rows)
         except Refusal:

@@ -5,9 +5,11 @@ unknown_feature   400   a name that the model does not take
 wrong_type        400   a value that is not of the feature's type
 wrong_shape       400   not one value per row, or features of different lengths
 not_finite        400   an infinity, or a number too large for the feature's type
+bad_picture       400   not a picture, a damaged one, or one of a format that is not supported
 over_limit        400   too many inputs, or a name, an id or a text that is too long, or lists nested too deep
 bad_parameter     400   a parameter that is not supported, or data that is not what its parameter says
 bad_encoding      400   a body that does not unpack as its Content-Encoding says
+picture_too_large 413   a picture of more bytes or pixels than the model decodes
 too_many_rows     413   more rows, or values, than one request may have
 too_large         413   a body of more bytes than one request may have, as sent or unpacked
 media_type        415   a Content-Type or a Content-Encoding that is not supported
@@ -27,9 +29,11 @@ Code = Literal[
     "wrong_type",
     "wrong_shape",
     "not_finite",
+    "bad_picture",
     "over_limit",
     "bad_parameter",
     "bad_encoding",
+    "picture_too_large",
     "too_many_rows",
     "too_large",
     "media_type",
@@ -42,9 +46,11 @@ STATUS: dict[Code, int] = {
     "wrong_type": 400,
     "wrong_shape": 400,
     "not_finite": 400,
+    "bad_picture": 400,
     "over_limit": 400,
     "bad_parameter": 400,
     "bad_encoding": 400,
+    "picture_too_large": 413,
     "too_many_rows": 413,
     "too_large": 413,
     "media_type": 415,

@@ -19,6 +19,9 @@ _MADE_UP: dict[str, list[Any]] = {
     "text": ["?", "1", "0", "2020-01-01", "2020-01-01 10:00:00", "10:00", "a", "a b", "1.5"],
 }
 
+_PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4__8_AAX-Av4N70a4AAAAAElFTkSuQmCC"
+"""A PNG file of one white pixel, as URL-safe base64."""
+
 
 def warm_up(
     predict: Callable[[dict[str, list[Any]], str], object], features: tuple[Feature, ...], row: dict[str, Any]
@@ -51,7 +54,7 @@ def warm_up(
 def _made_up(features: tuple[Feature, ...], number: int) -> dict[str, list[Any]]:
     """Make values that differ between features, except in the first row, so that a difference of two features is not 0."""
     return {
-        feature.name: [_value(feature.type.kind, number, position if number else 0)]
+        feature.name: [_PICTURE if feature.is_picture else _value(feature.type.kind, number, position if number else 0)]
         for position, feature in enumerate(features)
     }
 

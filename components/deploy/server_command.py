@@ -19,6 +19,7 @@ VERSION = "--version"
 DIGEST = "--model-sha256"
 LOG = "--log"
 LOG_MASK = "--log-mask"
+LOG_PICTURES = "--log-pictures"
 LOG_HASH = "--log-hash"
 TEST_NAME = "--live-test-name"
 
@@ -69,11 +70,12 @@ def log_arguments(project: Project, store: str, *, labels: bool = True) -> list[
         return []
     mask = [LOG_MASK, ",".join(log.mask)] if log.mask else []
     hashed = [LOG_HASH, ",".join(log.hash)] if log.hash else []
+    pictures = [LOG_PICTURES, log.pictures] if log.pictures != "reference" else []
     flush = ["--log-flush-rows", str(log.flush_rows), "--log-flush-seconds", f"{log.flush_seconds:g}"]
     uri = log_uri(log, store, project.name)
     is_open = labels and project.feedback is not None and project.feedback.endpoint
     feedback = ["--feedback", posted_labels_uri(uri)] if is_open else []
-    return [LOG, uri, "--log-sample", f"{log.sample:g}", *mask, *hashed, *flush, *feedback]
+    return [LOG, uri, "--log-sample", f"{log.sample:g}", *mask, *hashed, *pictures, *flush, *feedback]
 
 
 def live_test_arguments(project: Project, store: str, began: LiveTestRecord, name: str, url: str) -> list[str]:

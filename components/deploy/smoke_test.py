@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,8 @@ from components.deploy.parity import check_parity, check_refusal, expect_answer
 _WARM_UP = 20
 _TIMED = 200
 _BATCH_ROWS = 1_000
+_BATCH_BYTES = 8 << 20
+"""Most bytes of a large request, which a server bounds: of rows with pictures it has fewer."""
 _BATCHES = 5
 
 
@@ -68,7 +71,9 @@ def _time(client: InferenceClient, rows: pa.Table, features: tuple[Feature, ...]
     for request in requests[:_WARM_UP]:
         client.infer(request)
     result.milliseconds = [1e3 * expect_answer(client.infer(request)).seconds for request in requests]
-    many = to_request(rows.take(pa.array(np.arange(_BATCH_ROWS) % rows.num_rows)), features)
+    largest = max(len(json.dumps(request)) for request in requests[: rows.num_rows])
+    result.batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // largest))
+    many = to_request(rows.take(pa.array(np.arange(result.batch_rows) % rows.num_rows)), features)
     taken = [expect_answer(client.infer(many)).seconds for _ in range(_BATCHES)]
     result.batch_milliseconds = round(1e3 * float(np.median(taken)), 3)
 

@@ -21,7 +21,10 @@ from components._core.monitoring.reference import HOURS, BlockKind, Column, Moni
 from components._core.monitoring.reference_builder import MOST_BLOCKS, build_features, places_of_days
 from components._core.monitoring.reliability import Reliability, measure_reliability
 from components._core.monitoring.score_column import largest_scores
-from components._core.types.signature import Signature
+from components._core.types.column_types import BYTES
+from components._core.types.feature_types import FLOAT32
+from components._core.types.measured_columns import MONITORED_MEASURES, measured_column
+from components._core.types.signature import Feature, Signature
 from components._core.types.tasks import TASKS
 
 _DAY, _HOUR = "naru:day", "naru:hour"
@@ -37,6 +40,8 @@ def make_monitoring_reference(
 ) -> MonitoringReference:
     """Make the reference from the training rows and the model's scores on the test rows; importances are not in it yet.
 
+    Columns of bytes, such as pictures, are not in it: no two are equal, and the request log has none of them. It has measures of pictures.
+
     Args:
         examples: The examples artifact.
         signature: The model's.
@@ -48,13 +53,16 @@ def make_monitoring_reference(
     """
     manifest = Manifest.load(examples)
     days = _day_source(manifest)
-    names = [feature.name for feature in signature.inputs]
+    compared = tuple(each for each in signature.inputs if manifest.columns.get(each.name) != BYTES.name)
+    compared += _measures(signature, manifest)
+    others = [name for name, kind in manifest.columns.items() if kind != BYTES.name]
+    names = [feature.name for feature in compared] or others[:1]
 
     def read() -> Iterator[pa.RecordBatch]:
         return _with_days(examples, "train", manifest, names, days)
 
     rows = row_count(examples, "train")
-    built = build_features(read, rows, signature.inputs, *((_read_day, _read_hour) if days else ()))
+    built = build_features(read, rows, compared, *((_read_day, _read_hour) if days else ()))
     tested, hours = _times_of_test(examples, manifest, names[:1], days) if days else (None, None)
     output_days, blocks = _blocks_of_scores(len(scores), tested)
     outputs = _count_scores(signature, scores, blocks)
@@ -63,6 +71,12 @@ def make_monitoring_reference(
     block: BlockKind = "day" if built.days else "rows"
     reliability = _measure_reliability(signature, outputs, scores, labels)
     return MonitoringReference(block, built.days, built.features, outputs, {}, output_days, reliability)
+
+
+def _measures(signature: Signature, manifest: Manifest) -> tuple[Feature, ...]:
+    """Return the measures of pictures that the request log has too, as features."""
+    named = (measured_column(name, each) for name in sorted(signature.picture_names) for each in MONITORED_MEASURES)
+    return tuple(Feature(name, FLOAT32.name, True) for name in named if name in manifest.columns)
 
 
 def _day_source(manifest: Manifest) -> str:

@@ -113,7 +113,10 @@ class SpanReader:
         hidden = {self.project.label, *self.project.data.exclude}
         features = [name for name in self.schema.types if name not in hidden]
         names = frozenset(file.split for file in self.files if file.split)
-        return Table(features, self.project.label, self._read_all, names)
+        pictures, texts = self.project.data.pictures, self.project.data.texts
+        group = pictures.group_column if pictures else ""
+        groups = (*([group] if group else []), *texts.groups)
+        return Table(features, self.project.label, self._read_all, names, groups)
 
     def ingest_span(self, span: int, splitter: Splitter, examples: Path, aside: Aside) -> list[SourceFile]:
         """Write a span into one file for each split, and return what its files are."""

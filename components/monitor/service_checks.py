@@ -11,6 +11,7 @@ from components._core.monitoring.reference import MonitoringReference
 from components._core.monitoring.tail_probabilities import binomial_tail
 from components._core.project.durations import to_timedelta
 from components._core.project.monitor_config import Monitor
+from components._core.types.measured_columns import MONITORED_MEASURES
 from components.monitor.monitor_check import Kind, MonitorCheck
 
 _LEAST_VOLUME, _MOST_VOLUME = 0.5, 2.0
@@ -145,7 +146,7 @@ def check_coverage(now: Counts, damaged: int, reference: MonitoringReference | N
     remarks = []
     if lost > _MOST_LOST:
         remarks.append(f"{now.dropped:,} requests were dropped and {damaged:,} lines are damaged")
-    if masked := sorted(name for name, rows in now.masked.items() if rows):
+    if masked := sorted(name for name, rows in now.masked.items() if rows and not _is_measured_in_part(name, now)):
         remarks.append(f"masked, so not judged: {', '.join(masked)}")
     if foreign:
         remarks.append(f"{foreign:,} rows of other projects in the log are left out")
@@ -169,3 +170,9 @@ def _make(
 
 def _days(time: timedelta) -> float:
     return time / timedelta(days=1)
+
+
+def _is_measured_in_part(name: str, now: Counts) -> bool:
+    """Return whether a name is a measure of pictures, of which the log has those of some requests: they are judged."""
+    cells = now.cells.get(name)
+    return name.rpartition(".")[2] in MONITORED_MEASURES and cells is not None and bool(cells.sum())

@@ -57,9 +57,11 @@ class BatchLog:
         settings = project.serve.request_log
         if settings is None:
             return None
-        masked, hashed, hasher = frozenset(settings.mask), frozenset(settings.hash), require_hasher(settings.hash)
+        hashed, hasher = frozenset(settings.hash), require_hasher(settings.hash)
         share, schema = settings.sample, signature.fingerprint
-        writer = LineWriter(project.name, version, share, schema, masked, BATCH, hashed, hasher)
+        pictures = signature.picture_names if settings.pictures == "reference" else frozenset()
+        masked = frozenset(settings.mask) | pictures
+        writer = LineWriter(project.name, version, share, schema, masked, BATCH, hashed, hasher, pictures)
         marker = f"{store.rstrip('/')}/{project.name}/predictions_logged/{rows}.json"
         return cls(log_uri(settings, store, project.name), rows, marker, _read_time(marker) or began, writer)
 

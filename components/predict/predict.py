@@ -230,6 +230,8 @@ def _work_uri(store: str, project: Project, batch: str, output: Output) -> str:
     """Return the URI of the work folder; lines for the log that were written with other settings are in another one."""
     log = project.serve.request_log
     settings = repr((log.uri, log.sample, sorted(log.mask))) if log else ""
+    if log and log.pictures != "reference":
+        settings += repr(log.pictures)
     if hasher := require_hasher(log.hash if log else []):
         settings += repr((sorted(log.hash if log else []), hasher.prefix))
     place = fingerprint_of([absolute_uri(output.location), output.table])[:_DIGITS]

@@ -18,6 +18,7 @@ from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.project.table_config import Csv, Sql, Xlsx
+from components._core.project.text_config import Texts
 from components._core.suggestions import suggest
 from components._core.types.signature import Feature, Signature
 from components._data.columns.date_orders import OrderCounts, merge_orders
@@ -133,7 +134,7 @@ def open_table(project: Project, signature: Signature) -> ScoringTable:
     data = _with_own_sections(data, files[0])
     state = fingerprint_state(data)
     features = {feature.name: feature for feature in signature.inputs}
-    plain = data.model_copy(update={"odd_cells": "quarantine"})
+    plain = data.model_copy(update={"odd_cells": "quarantine", "texts": Texts()})  # the predictor masks texts itself
     kind = _format_of(plain, files[0]).name
     texts = {name for name, feature in features.items() if feature.type.is_text and kind in _TEXTS}
     plain = _with_columns(plain, texts, "text")

@@ -138,6 +138,12 @@ def _add_log(parser: argparse.ArgumentParser) -> None:
         help=f"those of --log-mask of which a hash is logged; its key is in the environment variable {LOG_KEY}",
     )
     log.add_argument(
+        "--log-pictures",
+        choices=("reference", "keep"),
+        default="reference",
+        help="what is logged of a picture: its hash, size and measures; or its bytes too",
+    )
+    log.add_argument(
         "--log-flush-rows", type=_at_least_one, default=1_000, help="write an object when this many rows wait"
     )
     log.add_argument("--log-flush-seconds", type=_seconds, default=30.0, help="or after this many seconds")
@@ -271,16 +277,18 @@ def _open_log(options: argparse.Namespace) -> Iterator[RequestLog | None]:
         yield None
         return
     hashed = [*filter(None, options.log_hash.split(","))]
+    signature = _signature(options.model)
+    pictures = signature.picture_names if options.log_pictures == "reference" else frozenset()
     settings = LogSettings(
         uri=options.log,
         sample=options.log_sample,
-        masked=frozenset(filter(None, options.log_mask.split(","))),
+        masked=frozenset(filter(None, options.log_mask.split(","))) | pictures,
         hashed=frozenset(hashed),
         hasher=require_hasher(hashed),
         flush_rows=options.log_flush_rows,
         flush_seconds=options.log_flush_seconds,
+        pictures=pictures,
     )
-    signature = _signature(options.model)
     settings.check([feature.name for feature in signature.accepted])
     with contextlib.closing(RequestLog(settings, options.name, options.version, signature.fingerprint)) as log:
         yield log

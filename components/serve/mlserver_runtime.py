@@ -30,6 +30,7 @@ from components._core.types.feature_types import FEATURE_TYPES, FeatureType
 from components._core.types.oip_requests import output_datatype
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
+from components._predictor.feature_values import Columns
 from components._predictor.predictor import Predictor
 from components._predictor.refusals import STATUS, Refusal
 from components.serve.admission import AdmissionControl
@@ -80,7 +81,7 @@ class NaruRuntime(MLModel):
         self._types = {feature.name: feature.type for feature in self._predictor.signature.inputs}
         self._unused = frozenset(feature.name for feature in self._predictor.signature.unused)
         features = self._predictor.signature.accepted
-        self.bounds = Bounds(limits.for_model(features), len(features))
+        self.bounds = Bounds(limits.for_model(features), len(features), self._predictor.signature.picture_names)
         if fast_path := extra.get("fast_path"):
             fast_path.open(self, self.bounds)
         if grpc_fast_path := extra.get("grpc_fast_path"):
@@ -135,17 +136,21 @@ class NaruRuntime(MLModel):
             Refusal: With a status and a message that may go to the client.
         """
         started = time.perf_counter()
-        columns = self._columns(tensors)
+        columns: Columns = self._columns(tensors)
+        is_heavy = self._predictor.is_heavy(columns)
+        columns = (
+            await asyncio.to_thread(self._predictor.prepare, columns) if is_heavy else self._predictor.prepare(columns)
+        )
         if is_open and self.admission.live_test is not None and (other := await self._ask(request_id, columns)):
             self.admission.metrics.count_answer(_rows_of(other.outputs), time.perf_counter() - started)
             return other
-        outputs = await self._predict(columns)
+        outputs = await self._predict(columns, is_heavy=is_heavy)
         rows, seconds = _rows_of(outputs), time.perf_counter() - started
         answered = AnsweredRequest(request_id, time.time(), seconds, rows, columns, outputs)
-        self.admission.record_answer(answered, _after_the_answer(rows), is_open=is_open)
+        self.admission.record_answer(answered, _after_the_answer(rows, is_heavy=is_heavy), is_open=is_open)
         return Answer(outputs)
 
-    async def _ask(self, request_id: str, columns: dict[str, Values]) -> Answer | None:
+    async def _ask(self, request_id: str, columns: Columns) -> Answer | None:
         """Return the answer of the version under test, where it has the request and answers it."""
         live_test = self.admission.live_test
         if live_test is None or not live_test.routes(request_id, columns):
@@ -153,8 +158,8 @@ class NaruRuntime(MLModel):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(live_test.threads, live_test.ask, request_id, columns)
 
-    async def _predict(self, columns: dict[str, Values]) -> dict[str, np.ndarray[Any, Any]]:
-        if max(map(len, columns.values()), default=0) > _INLINE_ROWS:
+    async def _predict(self, columns: Columns, *, is_heavy: bool) -> Outputs:
+        if is_heavy or max(map(len, columns.values()), default=0) > _INLINE_ROWS:
             return await asyncio.to_thread(self._predictor.predict, columns)
         outputs: Outputs = await self._queue.run(lambda: self._predictor.predict(columns))
         return outputs
@@ -172,10 +177,10 @@ def _rows_of(outputs: Outputs) -> int:
     return len(next(iter(outputs.values())))
 
 
-def _after_the_answer(rows: int) -> Callable[..., object]:
-    """Return what calls a function once the running task has sent its answer: on the event loop, or in a thread for many rows."""
+def _after_the_answer(rows: int, *, is_heavy: bool) -> Callable[..., object]:
+    """Return what calls a function once the running task has sent its answer: on the event loop, or in a thread for many rows or large pictures."""
     loop = asyncio.get_running_loop()
-    return loop.call_soon if rows <= _INLINE_ROWS else partial(loop.run_in_executor, None)
+    return loop.call_soon if rows <= _INLINE_ROWS and not is_heavy else partial(loop.run_in_executor, None)
 
 
 def _tensor(given: RequestInput) -> Tensor:
@@ -221,7 +226,9 @@ def _metadata(signature: Signature, threshold: float | None) -> tuple[list[Metad
             name=feature.name,
             datatype=feature.type.oip,
             shape=[-1],
-            parameters=Parameters(nullable=feature.nullable),
+            parameters=Parameters(
+                nullable=feature.nullable, **({"content": feature.content} if feature.content else {})
+            ),
         )
         for feature in signature.inputs
     ]

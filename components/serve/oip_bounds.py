@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,15 @@ class Bounds:
     Args:
         limits: Limits of one request; see `Limits.for_model`.
         features: Number of the model's features.
+        pictures: Names of those that are pictures, which the length of a body bounds in place of that of a text.
     """
 
-    def __init__(self, limits: Limits, features: int) -> None:
+    def __init__(self, limits: Limits, features: int, pictures: Collection[str] = ()) -> None:
         self.limits = limits
         self._values = limits.rows * max(1, features)
         self._commas = self._values + _COMMAS_PER_INPUT * limits.inputs
         self._brackets = limits.json_depth
+        self._pictures = frozenset(pictures)
 
     def check_size(self, body: bytes) -> None:
         """Refuse a JSON body with more values than the allowed rows have; costs nothing for a short body.
@@ -100,7 +102,7 @@ class Bounds:
         Raises:
             Refusal: `over_limit`, with the row.
         """
-        limit = self.limits.text_bytes
+        limit = self.limits.text_bytes if name not in self._pictures else self.limits.body_bytes
         for row, value in enumerate(values if isinstance(values, list) else ()):
             if isinstance(value, str | bytes) and is_longer(value, limit):
                 message = f"{name!r}, row {row}: the text is longer than the allowed {limit} bytes"

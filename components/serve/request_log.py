@@ -62,6 +62,7 @@ class LogSettings:
         flush_bytes: An object is written when this much waits, however few rows it is.
         hashed: Those of the masked features of which hashes are logged.
         hasher: Makes the hashes.
+        pictures: Those of the masked features of which descriptions are logged.
     """
 
     uri: str
@@ -74,6 +75,7 @@ class LogSettings:
     flush_bytes: int = Limits.log_flush_bytes
     hashed: frozenset[str] = frozenset()
     hasher: ValueHasher | None = None
+    pictures: frozenset[str] = frozenset()
 
     def check(self, features: list[str], option: str = "--log") -> None:
         """Refuse settings that can never work. An unavailable store is not refused: predictions go on without it.
@@ -158,7 +160,14 @@ class RequestLog:
         self._settings = settings
         self._header = {"model": model, "version": version}
         self._writer = LineWriter(
-            model, version, settings.sample, schema, settings.masked, hashed=settings.hashed, hasher=settings.hasher
+            model,
+            version,
+            settings.sample,
+            schema,
+            settings.masked,
+            hashed=settings.hashed,
+            hasher=settings.hasher,
+            pictures=settings.pictures,
         )
         self._lock = threading.Lock()
         self._lines: deque[_Line] = deque()

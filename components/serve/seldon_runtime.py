@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -95,7 +95,7 @@ class NaruComponent(SeldonComponent):
         self._known = frozenset(feature.name for feature in signature.accepted)
         self._unused = frozenset(feature.name for feature in signature.unused)
         self._texts = [feature.name for feature in signature.inputs if feature.type.is_text]
-        self._limits, self._bounds = limits, Bounds(limits, len(signature.accepted))
+        self._limits, self._bounds = limits, Bounds(limits, len(signature.accepted), signature.picture_names)
         self._most_values = (limits.rows + _ROOM) * (2 * len(signature.accepted) + 4)
         self._most_labels = 4 * (limits.rows + _ROOM)
         self.predictor: Predictor | None = None
@@ -208,17 +208,18 @@ class NaruComponent(SeldonComponent):
                 self._bounds.check_texts(name, columns.get(name))
             if over_grpc:
                 columns = _whole_numbers(columns, self.features)
+            prepared = self.predictor.prepare(columns)
             live_test = self._admission.live_test
-            if live_test is not None and live_test.routes(puid, columns) and (other := live_test.ask(puid, columns)):
+            if live_test is not None and live_test.routes(puid, prepared) and (other := live_test.ask(puid, prepared)):
                 rows, seconds = len(next(iter(other.outputs.values()))), time.perf_counter() - started
                 self._admission.metrics.count_answer(rows, seconds)
                 return other
-            outputs = self._predict(self.predictor, columns, puid)
+            outputs = self._predict(self.predictor, prepared, puid)
             rows, seconds = len(next(iter(outputs.values()))), time.perf_counter() - started
-            self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, columns, outputs))
+            self._admission.record_answer(AnsweredRequest(puid, time.time(), seconds, rows, prepared, outputs))
         return Answer(outputs)
 
-    def _predict(self, predictor: Predictor, columns: Columns, puid: str) -> dict[str, np.ndarray[Any, Any]]:
+    def _predict(self, predictor: Predictor, columns: Mapping[str, Any], puid: str) -> dict[str, np.ndarray[Any, Any]]:
         if max(map(len, columns.values()), default=0) > _ONE_BY_ONE:
             return predictor.predict(columns, puid)
         with self._turn:

@@ -26,6 +26,7 @@ from components._frameworks.table import check_installed, find_framework
 from components._frameworks.transformed_rows import TransformedRows, transformed_file
 from components.train.baselines import baselines_beside
 from components.train.checkpoints import Checkpoint
+from components.train.feature_contents import with_contents
 from components.train.training_page import add_class_weights, page_of
 
 
@@ -130,7 +131,8 @@ def _code_of(project: Project, kind: str, folder: Path, data: TrainingData) -> M
 def _signature(
     project: Project, framework: Framework, schema: Path, transform_graph: Path, classes: list[str]
 ) -> Signature:
-    features = read_features(schema / SCHEMA if schema.is_dir() else schema, {project.label, *project.data.exclude})
+    leave_out = {project.label, *project.data.exclude}
+    features = with_contents(read_features(schema / SCHEMA if schema.is_dir() else schema, leave_out), project.data)
     dropped = ColumnChoices.load(transform_graph).dropped_names
     return Signature(
         project.task,

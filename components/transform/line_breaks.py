@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
-from components._core.examples.artifact import read_batches
+from components._core.examples.artifact import read_batches, split_files
+from components._core.examples.safe_parquet import pq
 from components._core.types.signature import Feature
 
 _REPLACED = {"\n": "\f", "\r": "\v"}
@@ -22,7 +23,14 @@ _REPLACED = {"\n": "\f", "\r": "\v"}
 
 def find_multiline(examples: Path, features: tuple[Feature, ...]) -> frozenset[str]:
     """Return the text features with a line break in a training row."""
-    texts = [feature.name for feature in features if feature.type.is_text]
+    wanted = {feature.name for feature in features if feature.type.is_text}
+    files = split_files(examples, "train")
+    # columns of bytes, such as pictures, are not read: their base64 has no line breaks
+    texts = (
+        [field.name for field in pq.read_schema(files[0]) if field.name in wanted and _is_string(field.type)]
+        if files
+        else []
+    )
     found: set[str] = set()
     for batch in read_batches(examples, "train", texts) if texts else ():
         found |= {name for name in texts if name not in found and _has_break(batch, name)}
@@ -31,7 +39,11 @@ def find_multiline(examples: Path, features: tuple[Feature, ...]) -> frozenset[s
 
 def _has_break(batch: pa.RecordBatch, name: str) -> bool:
     column = batch.column(batch.schema.get_field_index(name))
-    return pa.types.is_string(column.type) and bool(pc.any(pc.match_substring_regex(column, "[\r\n]")).as_py())
+    return bool(pc.any(pc.match_substring_regex(column, "[\r\n]")).as_py())
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind))
 
 
 def replace_line_breaks(inputs: Mapping[str, tf.Tensor], multiline: frozenset[str]) -> dict[str, tf.Tensor]:

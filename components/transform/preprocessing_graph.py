@@ -26,15 +26,23 @@ from components._core.suggestions import listed
 from components._core.types.column_choices import ColumnChoices, DroppedColumn
 from components._core.types.signature import Feature, to_arrays
 from components._core.types.tasks import TASKS
+from components._frameworks.contract import Framework
 from components._frameworks.saved_models.canonical import make_canonical
 from components._frameworks.saved_models.tensorflow_errors import reason_of, report_full_disk
-from components._frameworks.transformed_rows import SPLITS, TransformedWriter, transformed_file
+from components._frameworks.transformed_rows import (
+    GROUP_ROWS,
+    SPLITS,
+    UINT8,
+    Column,
+    TransformedWriter,
+    transformed_file,
+)
 from components.transform.column_rules import check_rules, with_column_rules
 from components.transform.dropped_columns import find_dropped
 from components.transform.left_out_columns import list_absent, without_columns
 from components.transform.line_breaks import find_multiline
 from components.transform.number_statistics import Batches, read_training_rows
-from components.transform.preprocessing_fn import Preprocessing, Tensors, held_to_contract, input_specs
+from components.transform.preprocessing_fn import Contract, Preprocessing, Tensors, held_to_contract, input_specs
 from components.transform.principal_components import (
     Components,
     check_columns,
@@ -42,6 +50,9 @@ from components.transform.principal_components import (
     find_components,
     with_components,
 )
+
+CALL_BYTES = 64 << 20
+"""Bytes of pictures that one call of the graph makes."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,8 @@ def apply_preprocessing(
     examples: Path,
     transform_graph: Path,
     transformed: Path,
+    framework: Framework,
     choices: ColumnChoices | None = None,
-    takes_missing: bool = False,
 ) -> Prepared:
     """Write the transform graph and the transformed rows.
 
@@ -84,7 +95,8 @@ def apply_preprocessing(
         transform_graph: Folder for TensorFlow Transform's graph.
         transformed: Folder for `train.parquet` and `eval.parquet`.
         choices: What was decided about columns before; None: the training rows decide.
-        takes_missing: Whether the model may take missing numbers: NaN is then allowed in what preprocessing_fn returns.
+        framework: The project's framework. Where its models may prepare the columns themselves they may take missing numbers: NaN is
+            then allowed in what preprocessing_fn returns.
 
     Raises:
         ConfigError: When a rule of the section `transform` does not fit its columns.
@@ -110,11 +122,13 @@ def apply_preprocessing(
                 components = _find_components(settings.pca, source, choices.components if choices else None)
         function = _with_rules(function, project, kept, rules, dropped, components)
         multiline = find_multiline(examples, kept)
-        function = held_to_contract(function, file, multiline)
+        contract = Contract(file, "" if framework.takes_pictures else framework.name)
+        function = held_to_contract(function, contract, multiline)
         with own_frames(folder, "preprocessing_fn"), report_full_disk("writing the transform graph"):
             passes = _analyse(analysis, function, kept, examples, transform_graph, Path(scratch))
             make_canonical(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR)
-            rows = _apply(project, kept, classes, examples, transform_graph, transformed, takes_missing)
+            form = _Form(frozenset(contract.whole_bytes), takes_missing=framework.preprocessing == "either")
+            rows = _apply(project, kept, classes, examples, transform_graph, transformed, form)
     made = ColumnChoices(dropped, components.count if components else None)
     parts = [
         "analysed " + ("with Beam" if passes is None else f"in {passes} {'pass' if passes == 1 else 'passes'}"),
@@ -216,6 +230,19 @@ def _as_tensors(batch: pa.RecordBatch, features: tuple[Feature, ...]) -> Tensors
     return {name: tf.constant(values) for name, values in to_arrays(batch, features).items()}
 
 
+@dataclass(frozen=True)
+class _Form:
+    """How the transformed rows are written.
+
+    Attributes:
+        whole_bytes: The pictures of uint8, which the graph gives as float32.
+        takes_missing: Whether NaN is allowed.
+    """
+
+    whole_bytes: frozenset[str]
+    takes_missing: bool
+
+
 def _apply(
     project: Project,
     features: tuple[Feature, ...],
@@ -223,22 +250,43 @@ def _apply(
     examples: Path,
     transform_graph: Path,
     transformed: Path,
-    takes_missing: bool,
+    form: _Form,
 ) -> dict[str, float]:
-    """Run every batch of train and eval through the graph in one call each; returns the rows written by split."""
+    """Run every batch of train and eval through the graph; returns the rows written by split.
+
+    A batch is one call, except where the results are pictures: then as many rows as are `CALL_BYTES`.
+    """
     graph = tf.saved_model.load(str(transform_graph / TFTransformOutput.TRANSFORM_FN_DIR))
     columns = [*(feature.name for feature in features), project.label]
     rows = dict.fromkeys((f"{split}_rows" for split in SPLITS), 0.0)
+    most = _call_rows(transform_graph)
     for split in SPLITS:
         with TransformedWriter(transformed_file(transformed, split)) as writer:
-            for batch in read_batches(examples, split, columns):
+            for batch in _pieces(read_batches(examples, split, columns), most):
                 outputs = _run(graph, _as_tensors(batch, features), split)
                 writer.write(
-                    _numbers(outputs, batch.num_rows, split, takes_missing),
+                    _numbers(outputs, batch.num_rows, split, form),
                     TASKS[project.task].training_labels(batch[project.label], classes),
                 )
                 rows[f"{split}_rows"] += batch.num_rows
     return rows
+
+
+def _call_rows(transform_graph: Path) -> int:
+    """Return the most rows of one call, by the size of what the graph gives."""
+    specs = TFTransformOutput(str(transform_graph)).transformed_feature_spec()
+    made = (Column(name, spec.dtype.name, tuple(spec.shape)) for name, spec in specs.items())
+    size = sum(column.picture_bytes for column in made)
+    return GROUP_ROWS if size == 0 else max(1, CALL_BYTES // size)
+
+
+def _pieces(batches: Iterator[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if batch.num_rows <= most:
+            yield batch
+            continue
+        for start in range(0, batch.num_rows, most):
+            yield batch.slice(start, most)
 
 
 def _run(graph: Any, tensors: Tensors, split: str) -> Tensors:
@@ -252,7 +300,7 @@ def _run(graph: Any, tensors: Tensors, split: str) -> Tensors:
     return outputs
 
 
-def _numbers(outputs: Tensors, rows: int, split: str, takes_missing: bool = False) -> dict[str, NDArray[Any]]:
+def _numbers(outputs: Tensors, rows: int, split: str, form: _Form) -> dict[str, NDArray[Any]]:
     """The outputs as arrays in the order of their names.
 
     Raises:
@@ -263,10 +311,13 @@ def _numbers(outputs: Tensors, rows: int, split: str, takes_missing: bool = Fals
         if len(values) != rows:
             message = f"preprocessing_fn: {name!r} has {len(values)} rows of {rows}"
             raise UserCodeError(message, remedy="return one value, or one vector, per row")
-        refused = np.isinf if takes_missing else _is_not_finite
+        if name in form.whole_bytes:
+            arrays[name] = values.astype(UINT8)
+            continue
+        refused = np.isinf if form.takes_missing else _is_not_finite
         broken = int(np.sum(refused(values))) if values.dtype.kind == "f" else 0
         if broken:
-            what = "infinite" if takes_missing else "NaN or infinite"
+            what = "infinite" if form.takes_missing else "NaN or infinite"
             message = f"preprocessing_fn: {name!r} is {what} {broken} times among {rows} rows of {split}"
             raise UserCodeError(
                 message, remedy="fill missing values (NaN) before means are taken and values are scaled"

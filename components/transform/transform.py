@@ -78,7 +78,7 @@ def transform_examples(
             transform_graph=transform_graph,
             transformed=transformed,
             choices=choices,
-            takes_missing=framework.preprocessing == "either",
+            framework=framework,
         )
         rows, how, checks = made.rows, made.how, made.checks
         if project.transform.drop is not None or project.transform.pca is not None:

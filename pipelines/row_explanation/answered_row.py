@@ -92,7 +92,11 @@ def _read(request: Request, row: int) -> AnsweredRow:
     name = f"row {row} of request {scalars['id']}"
     if masked := scalars["masked"]:
         remedy = "give the row itself: --json-row FILE"
-        raise ConfigError(f"the log masks {', '.join(masked)} of it", where=name, remedy=remedy)
+        raise ConfigError(
+            f"the log masks {', '.join(masked)} of it, or has a reference in place of a picture",
+            where=name,
+            remedy=remedy,
+        )
     columns = {feature: values for feature, values in request.inputs.items() if values is not None}
     rows = min((len(values) for values in columns.values()), default=0)
     if row >= rows:

@@ -172,6 +172,11 @@ def test_what_a_person_must_correct_in_the_file_system_is_a_config_error(number:
 
 NOT_OURS = {
     "components/_core/monitoring/result_files.py": {"ValueError"},  # of one result; its readers go on and say so
+    # a row is set aside with it, a request refused
+    "components/_core/pictures/decode.py": {"PictureError", "PictureTooLargeError"},
+    "components/_data/formats/pictures/picture_files.py": {"PictureError"},
+    "components/_data/formats/pictures/picture_rows.py": {"PictureError"},
+    "components/_data/sources/file_rows.py": {"NoFilesError"},
     "components/_core/request_log/json_lines.py": {"LineError"},  # counted as a damaged line
     "components/_core/types/json_values.py": {"LineError", "NotJsonError"},  # counted, or the row is set aside with it
     "components/_data/formats/csv/blocks.py": {
@@ -244,6 +249,7 @@ NOT_OURS = {
     "components/_core/project/check_config.py": {"ValueError"},  # pydantic reports it with the field
     "components/_core/project/model_config.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
+    "components/_core/project/text_config.py": {"ValueError"},
     "components/_core/stage/user_code.py": {"ImportError"},  # reported as the person's code that does not import
     "pipelines/row_explanation/row_choice.py": {"UnknownRowError"},  # a ConfigError; the request log may have the row
     "pipelines/cli/run.py": {"Exit"},  # how typer ends a command
@@ -281,6 +287,7 @@ NOT_OURS = {
     "components/serve/oip_json.py": {"Refusal"},
     "components/serve/oip_keys.py": {"Refusal"},
     "components/serve/oip_parameters.py": {"Refusal"},
+    "components/_predictor/border.py": {"Refusal"},
     "components/_predictor/feature_values.py": {"Refusal"},  # answered to a client, with an HTTP code
     "components/serve/admission.py": {"Refusal"},
     "components/_predictor/finite_answers.py": {"Refusal"},

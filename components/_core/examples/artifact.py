@@ -30,6 +30,8 @@ from components._core.types.span_units import NUMBER, UNITS, SpanUnit, runs_of
 SPLITS = ("train", "eval", "test")
 BATCH_ROWS = 65_536
 """Rows per batch in memory: large enough that overhead is small; a few megabytes for a usual table."""
+BATCH_BYTES = 32 << 20
+"""Most bytes of texts and of bytes, such as pictures, per batch, unless one row has more."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,24 @@ def read_batches(
     spans: list[int] | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of one split as record batches of at most `batch_rows`, in a stable order."""
+    """Yield the rows of one split as record batches of at most `batch_rows` and about `BATCH_BYTES`, in a stable order."""
     for path in split_files(examples, split, spans):
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=batch_rows, columns=columns)
+            most = max(1, min(batch_rows, int(BATCH_BYTES // max(_row_bytes(file.metadata, columns), 1.0))))
+            yield from file.iter_batches(batch_size=most, columns=columns)
+
+
+def _row_bytes(footer: pq.FileMetaData, columns: list[str] | None) -> float:
+    """Return the bytes of the texts and bytes of a row, on average in the row group that has the most."""
+    names = [footer.schema.column(place).path for place in range(footer.num_columns)]
+    read = [place for place, name in enumerate(names) if columns is None or name in columns]
+    groups = map(footer.row_group, range(footer.num_row_groups))
+    return max((_group_bytes(group, read) / max(group.num_rows, 1) for group in groups), default=0.0)
+
+
+def _group_bytes(group: pq.RowGroupMetaData, read: list[int]) -> int:
+    chunks = map(group.column, read)
+    return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.physical_type == "BYTE_ARRAY")
 
 
 def read_head(examples: Path, split: str, rows: int, columns: list[str] | None = None) -> pa.Table:

@@ -14,6 +14,7 @@ from components._core.project.join_config import Join
 from components._core.project.picture_config import Pictures, with_pictures
 from components._core.project.split_config import Split
 from components._core.project.table_config import Csv, Sql, Xlsx
+from components._core.project.text_config import Texts, with_texts
 
 _SPLIT = "{split}"
 _GIVEN_REASON = "names the split of each row"
@@ -23,7 +24,7 @@ class Data(Section):
     """Where the examples come from."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"sql", "xlsx", "missing_spans", "columns", "odd_cells", "join", "rows", "checks", "pin", "pictures"}
+        {"sql", "xlsx", "missing_spans", "columns", "odd_cells", "join", "rows", "checks", "pin", "pictures", "texts"}
     )
 
     source: Annotated[
@@ -90,6 +91,7 @@ class Data(Section):
         list[Join],
         Field(description="Second tables: their columns are brought to the rows by a key, as of the time of each row."),
     ] = []
+    texts: Annotated[Texts, Field(description="Columns of text in natural language.")] = Texts()
     quarantine_limit: Annotated[
         float,
         Field(ge=0, lt=1, description="Share of rows that may be unreadable before the run stops; they are set aside."),
@@ -121,7 +123,7 @@ class Data(Section):
     @model_validator(mode="before")
     @classmethod
     def _exclude_what_is_measured(cls, raw: Any) -> Any:
-        return with_pictures(raw)
+        return with_texts(with_pictures(raw))
 
     @model_validator(mode="after")
     def _given_splits_have_one_place(self) -> Data:

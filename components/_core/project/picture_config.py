@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StrictInt
 
 from components._core.project.config_types import Real, Section
+from components._core.project.split_config import goes_by_features
 from components._core.types.measured_columns import GROUP, PICTURE_MEASURES, REASON, measured_column
 
 PICTURES_SCHEME = "pictures://"
@@ -81,7 +82,7 @@ def with_pictures(raw: Any) -> Any:
         completed["exclude"] = [*exclude, *(name for name in reasons if name not in exclude)]
         completed["exclusion_reasons"] = {**reasons, **known}
     split = raw.get("split") or {}
-    if pictures.group_column and isinstance(split, dict) and _goes_by_features(split):
+    if pictures.group_column and isinstance(split, dict) and goes_by_features(split):
         completed["split"] = {**split, "method": "group", "by": [pictures.group_column]}
     return completed
 
@@ -91,7 +92,3 @@ def _parse(given: dict[str, Any]) -> Pictures | None:
         return Pictures.model_validate(given)
     except ValueError:
         return None
-
-
-def _goes_by_features(split: dict[str, Any]) -> bool:
-    return split.get("method", "") in ("", "hash") and not split.get("by") and not split.get("by_time")

@@ -47,6 +47,8 @@ class Resources(Section):
 class RequestLogging(Section):
     """The log of the served model's requests (docs/serving.md)."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"pictures"})
+
     uri: Annotated[
         str,
         Field(
@@ -64,6 +66,13 @@ class RequestLogging(Section):
             "in the environment variable NARU_LOG_KEY of the server; on a cluster in the Secret `serve.secret`."
         ),
     ] = []
+    pictures: Annotated[
+        Literal["reference", "keep"],
+        Field(
+            description="What the log has of a picture: `reference`, its SHA-256, size and measures; `keep`, its bytes too, without which "
+            "`naru feedback` cannot make training rows of requests."
+        ),
+    ] = "reference"
     flush_rows: Annotated[StrictInt, Field(ge=1, description="Rows per write.")] = 1_000
     flush_seconds: Annotated[
         Real, Field(gt=0, le=3600, description="Longest time between writes: a killed server loses no more than that.")

@@ -146,3 +146,8 @@ class Split(Section):
 
 def _columns_of(kind: SplitMethod) -> str:
     return "by" if kind in ("group", "time", "given") else "no columns"
+
+
+def goes_by_features(split: dict[str, Any]) -> bool:
+    """Return whether a raw section says nothing of how, or that the features decide."""
+    return split.get("method", "") in ("", "hash") and not split.get("by") and not split.get("by_time")

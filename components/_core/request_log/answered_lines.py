@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from components._core.request_log.layout import FORMAT
+from components._core.request_log.picture_references import PictureDescriber
 from components._core.request_log.value_hashes import ValueHasher
 
 orjson: Any
@@ -37,6 +38,8 @@ class LineWriter:
         source: What answered, other than a server; empty: a server.
         hashed: Those of the masked features of which a hash is written.
         hasher: Makes the hashes; None: there are none.
+        pictures: Those of the masked features that are pictures, of which a description is written.
+        describer: Makes the descriptions.
     """
 
     model: str
@@ -47,6 +50,8 @@ class LineWriter:
     source: str = ""
     hashed: frozenset[str] = frozenset()
     hasher: ValueHasher | None = None
+    pictures: frozenset[str] = frozenset()
+    describer: PictureDescriber = field(default_factory=PictureDescriber)
 
     def write(
         self,
@@ -85,7 +90,16 @@ class LineWriter:
             **({"source": self.source} if self.source else {}),
             **self._hashes(inputs),
         }
+        if self.pictures:
+            self._add_pictures(record, inputs)
         return _to_json(record) + b"\n"
+
+    def _add_pictures(self, record: dict[str, Any], inputs: Mapping[str, Any]) -> None:
+        """Add what the log has in place of pictures."""
+        found = self.describer.describe(sorted(self.pictures), inputs)
+        record["pictures"] = found.references
+        record["inputs"] |= found.measures
+        record["masked"] = sorted([*record["masked"], *found.masked])
 
     def _hashes(self, inputs: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]) -> dict[str, Any]:
         if self.hasher is None:  # nearly every log: nothing is looked up for each line

@@ -12,6 +12,9 @@ Three kinds of lines, in any order:
 
 Where masked features are hashed, `"hashes": {FEATURE: [one hash per row]}` has what `value_hashes.py` describes.
 
+A picture is masked unless the server is set to keep pictures; `"pictures": {FEATURE: [{"sha256": ..., "size": ...}]}` then refers to it, and the
+inputs have its measures (`picture_references.py`).
+
 A request that batch prediction answered has `"source": "batch"` and null as its latency.
 
 Counts are additive: each line counts what happened since the server's line before it. Format 1 has no `share`, `schema` and

@@ -7,6 +7,7 @@ are exact (`column_types.py`); `to_arrays` is the one place where they are narro
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +21,16 @@ from components._core.errors import DataError
 from components._core.files import fingerprint_of, read_json, write_json
 from components._core.types.artifact_files import SIGNATURE
 from components._core.types.column_types import to_feature
+from components._core.types.contents import PICTURE, TEXT
 from components._core.types.default_framework import DEFAULT_FRAMEWORK
 from components._core.types.feature_types import FEATURE_TYPES, FLOAT32, FeatureType, type_of_schema
+
+MAX_PIXELS = 50_000_000
+"""Most pixels of a picture that is decoded, where a project says nothing else: 200 MB of red, green, blue and alpha."""
+MAX_PICTURE_BYTES = 20 << 20
+"""Most bytes of a picture file, where a project says nothing else."""
+_DOMAINS = {"image_domain": PICTURE, "natural_language_domain": TEXT}
+"""Content by the domain in a schema of TensorFlow Metadata."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +41,24 @@ class Feature:
         name: Its column name.
         dtype: The name of its type at the model's border.
         nullable: Whether a value may be missing.
-        content: What a text holds where the project says so: `picture` (base64 of an encoded one) or `text` (words); empty: a plain value.
+        content: What its texts are: `picture`, the base64 text of a picture file; `text`, natural language; empty: any text.
+        mask: Kinds of personal data that are masked in a text before the model and the request log see it.
+        max_pixels: Most pixels of a picture that is decoded.
+        max_bytes: Most bytes of a picture file.
     """
 
     name: str
     dtype: str
     nullable: bool
     content: str = ""
+    mask: tuple[str, ...] = ()
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_PICTURE_BYTES
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether its texts are picture files."""
+        return self.content == PICTURE
 
     @property
     def type(self) -> FeatureType:
@@ -73,9 +93,17 @@ class Signature:
         return (*self.inputs, *self.unused)
 
     @property
+    def picture_names(self) -> frozenset[str]:
+        """Names of the features that are pictures."""
+        return frozenset(feature.name for feature in self.accepted if feature.is_picture)
+
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that differ between signatures; in each line of the request log."""
-        return fingerprint_of([json.dumps(asdict(self), sort_keys=True)])[:16]
+        fields = asdict(self)
+        for key in ("inputs", "unused"):
+            fields[key] = list(map(_plain, fields[key]))
+        return fingerprint_of([json.dumps(fields, sort_keys=True)])[:16]
 
     def save(self, model: Path) -> None:
         """Write it beside the framework's own files."""
@@ -84,6 +112,9 @@ class Signature:
             del fields["framework"]
         if not self.unused:
             del fields["unused"]
+        for key in ("inputs", "unused"):
+            if key in fields:
+                fields[key] = list(map(_plain, fields[key]))
         write_json(model / SIGNATURE, fields)
 
     @classmethod
@@ -94,7 +125,7 @@ class Signature:
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Signature:
         """Make it from the parsed content of its file."""
-        inputs, unused = (tuple(Feature(**feature) for feature in raw.get(key, ())) for key in ("inputs", "unused"))
+        inputs, unused = (tuple(map(_to_feature, raw.get(key, ()))) for key in ("inputs", "unused"))
         framework = raw.get("framework", DEFAULT_FRAMEWORK)
         return cls(raw["task"], inputs, raw["outputs"], tuple(raw["classes"]), framework, unused)
 
@@ -119,7 +150,20 @@ def _feature(feature: Any) -> Feature:
     nullable = feature.presence.min_fraction < 1.0
     found = type_of_schema(schema_pb2.FeatureType.Name(feature.type)) or FLOAT32
     is_certain = found.missing is not None or not nullable
-    return Feature(feature.name, (found if is_certain else FLOAT32).name, nullable)
+    content = _DOMAINS.get(feature.WhichOneof("domain_info") or "", "") if found.is_text else ""
+    return Feature(feature.name, (found if is_certain else FLOAT32).name, nullable, content)
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a feature without those that have their default: as they were before there were pictures and texts."""
+    return {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
+
+
+_LATER = {each.name: each.default for each in dataclasses.fields(Feature) if each.default is not dataclasses.MISSING}
+
+
+def _to_feature(fields: dict[str, Any]) -> Feature:
+    return Feature(**{**fields, "mask": tuple(fields.get("mask", ()))})
 
 
 def to_arrays(batch: pa.RecordBatch | pa.Table, features: tuple[Feature, ...]) -> dict[str, NDArray[Any]]:

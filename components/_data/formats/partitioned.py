@@ -37,6 +37,10 @@ class PartitionedFormat(Format):
         """See `Format`."""
         return self._inner.unit
 
+    def describe(self) -> str:
+        """See `Format`."""
+        return self._inner.describe()
+
     def use_notes(self, notes: FileNotes) -> None:
         """See `Format`."""
         super().use_notes(notes)

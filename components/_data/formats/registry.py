@@ -12,9 +12,11 @@ from components._data.formats.compression import HEAD_BYTES, read_head
 from components._data.formats.contract import Format
 from components._data.formats.csv.format import CsvFormat
 from components._data.formats.jsonl.format import JsonLinesFormat
+from components._data.formats.measured_texts import MeasuredTexts, read_as_texts
 from components._data.formats.parquet.format import ParquetFormat
 from components._data.formats.partitioned import PartitionedFormat
 from components._data.formats.pictures.picture_format import PictureFormat
+from components._data.formats.text_lines.format import TextLinesFormat
 from components._data.formats.tfrecord.format import TFRecordFormat
 from components._data.formats.xlsx.format import XlsxFormat
 from components._data.sources.contract import SpanFile
@@ -55,9 +57,10 @@ def open_format(data: Data, file: SpanFile | None = None) -> Format:
                 where=f"data.{other.section}",
                 remedy=f"remove them, or set data.format: {other.name} if that is the table's format",
             )
-    opened = kind(data)
+    opened = kind(read_as_texts(data, kind.name))
     opened = PartitionedFormat(opened) if file is not None and file.partition else opened
-    return PictureFormat(opened, data.pictures) if data.pictures is not None else opened
+    opened = PictureFormat(opened, data.pictures) if data.pictures is not None else opened
+    return MeasuredTexts(opened) if file is not None and data.texts.columns else opened
 
 
 def _find(data: Data, file: SpanFile | None) -> type[Format]:
@@ -107,3 +110,4 @@ register(JsonLinesFormat)
 register(AvroFormat)
 register(TFRecordFormat)
 register(XlsxFormat)
+register(TextLinesFormat)

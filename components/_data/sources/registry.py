@@ -10,6 +10,7 @@ from components._core.errors import ConfigError
 from components._core.project.data_config import Data
 from components._core.project.picture_config import DEFAULT_COLUMN, PICTURES_SCHEME, WEBDATASET_SCHEME
 from components._core.project.table_config import Sql
+from components._core.project.text_config import TEXT, TEXTS_SCHEME
 from components._core.types.span_units import UNITS, SpanUnit
 from components._data.sources import delta, kept_dataset
 from components._data.sources.contract import Source
@@ -35,7 +36,7 @@ EXTRAS = {
     delta.SCHEME: "delta",
 }
 """The extra of `pyproject.toml` with the packages of a source, which an image has where it was built in; by the beginning of the location."""
-_BEFORE_PATHS = (sqlite.SCHEME, delta.SCHEME, PICTURES_SCHEME, WEBDATASET_SCHEME)
+_BEFORE_PATHS = (sqlite.SCHEME, delta.SCHEME, PICTURES_SCHEME, TEXTS_SCHEME, WEBDATASET_SCHEME)
 """Beginnings of locations after which a path may follow."""
 
 
@@ -140,5 +141,6 @@ register(DATABASES, postgresql.SCHEME, postgresql.PostgreSql)
 register(DATABASES, bigquery.SCHEME, bigquery.BigQuery)
 register(TABLE_FORMATS, delta.SCHEME, delta.DeltaSource)
 register(TABLE_FORMATS, PICTURES_SCHEME, lambda at: FileRowsSource(at.removeprefix(PICTURES_SCHEME), DEFAULT_COLUMN))
+register(TABLE_FORMATS, TEXTS_SCHEME, lambda at: FileRowsSource(at.removeprefix(TEXTS_SCHEME), TEXT))
 register(TABLE_FORMATS, WEBDATASET_SCHEME, lambda at: WebDatasetSource(at.removeprefix(WEBDATASET_SCHEME)))
 register(TABLE_FORMATS, kept_dataset.SCHEME, kept_dataset.KeptDatasetSource)

@@ -5,6 +5,7 @@ Inputs, by the name of the transformed feature:
     float32 scalar      keras.Input of shape (1,)    ready to be concatenated
     int64 scalar        keras.Input of shape ()      an index: Embedding makes it [rows, size]
     vector of k         keras.Input of shape (k,)
+    picture             keras.Input of shape (height, width, channels), float32, int64 or uint8
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 from components._core.errors import ModelError, UserCodeError
 from components._core.project.config_types import Hyperparameter
 from components._core.stage.user_code import own_frames
-from components._core.types.feature_types import FEATURE_TYPES
 from components._core.types.tasks.contract import Task
 from components._frameworks.epochs import read_learning_rate
 from components._frameworks.transformed_rows import Column
@@ -28,7 +28,7 @@ from components._frameworks.transformed_rows import Column
 
 def input_shape(column: Column) -> tuple[int, ...]:
     """The shape of one row of a feature, as the model takes it."""
-    return (1,) if FEATURE_TYPES[column.dtype].is_real and not column.shape else column.shape
+    return (1,) if column.is_real and not column.shape else column.shape
 
 
 def keras_inputs(columns: tuple[Column, ...]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _symbolic_inputs(model: keras.Model) -> list[Any]:
 
 
 def as_model_inputs(features: Mapping[str, Any], fed: Mapping[str, Column]) -> dict[str, Any]:
-    """Arrays or tensors [rows] or [rows, k] by feature name, as the model takes them; see `fed_columns`."""
+    """Arrays or tensors [rows, ...] by feature name, as the model takes them; see `fed_columns`."""
     return {name: _shaped(features[column.name], column) for name, column in fed.items()}
 
 

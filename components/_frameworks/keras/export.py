@@ -67,7 +67,8 @@ def export(
 
     def serve(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         transformed = transform.transform_fn({feature: tensors[name] for feature, name in names.items()})
-        scores = tf.cast(model(as_model_inputs(transformed, fed), training=False), tf.float32)
+        inputs = {name: tf.cast(values, fed[name].dtype) for name, values in as_model_inputs(transformed, fed).items()}
+        scores = tf.cast(model(inputs, training=False), tf.float32)
         return {output.name: _answer(output, scores, classes) for output in TASKS[signature.task].outputs}
 
     named = [(names[feature.name], feature.type.tensorflow) for feature in signature.inputs]

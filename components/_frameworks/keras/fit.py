@@ -16,7 +16,7 @@ from components._core.errors import ModelError
 from components._core.project.train_config import Train
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Progress
-from components._frameworks.epochs import EVAL_ROWS, epoch_order, is_finished, record_epoch
+from components._frameworks.epochs import epoch_order, is_finished, record_epoch
 from components._frameworks.keras.build_model import as_model_inputs, check_scores, fed_columns, input_shape
 from components._frameworks.saved_models.tensorflow_errors import reason_of
 from components._frameworks.transformed_rows import Batch, Column, TransformedRows
@@ -64,7 +64,7 @@ def fit(
 
     rows = _dataset(shuffled, fed, train, class_weights)
     # weighted as well: the epoch is kept that is best by what was minimised
-    judged = _dataset(lambda: held_out.batches(EVAL_ROWS), fed, held_out, class_weights)
+    judged = _dataset(lambda: held_out.batches(held_out.call_rows), fed, held_out, class_weights)
     while not is_finished(progress, settings):
         limit = settings.steps - progress.steps if settings.steps else -1
         _fit_epoch(model, rows.take(limit), judged, progress)
@@ -83,7 +83,8 @@ def score(model: keras.Model, rows: TransformedRows) -> NDArray[Any]:
     """
     fed = fed_columns(model, rows.columns)
     parts = [
-        np.asarray(model(as_model_inputs(features, fed), training=False)) for features, _ in rows.batches(EVAL_ROWS)
+        np.asarray(model(as_model_inputs(features, fed), training=False))
+        for features, _ in rows.batches(rows.call_rows)
     ]
     scores: NDArray[Any] = np.concatenate(parts)
     is_vector = scores.ndim == 2 and scores.shape[1] == 1

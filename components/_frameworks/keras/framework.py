@@ -34,6 +34,7 @@ class KerasFramework(Framework):
     name = "keras"
     preprocessing: Literal["either", "in front"] = "in front"
     serving_packages = ("tensorflow",)
+    takes_pictures = True
     model_files = (f"{SAVED_MODEL}/saved_model.pb",)
     imports = (
         "tensorflow",

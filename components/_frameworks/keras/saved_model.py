@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -22,6 +23,9 @@ from components._frameworks.keras.structure import inputs_that_reach
 from components._frameworks.saved_models.session import CALL_ERRORS, LOAD_ERRORS, REMEDY, as_array, open_callable
 from components._frameworks.saved_models.tensor_names import SERVING, tensor_names
 from components._frameworks.saved_models.tensorflow_errors import reason_of
+
+_PICTURES = 128
+"""Rows with pictures per call of the graph."""
 
 
 class LoadedModel(Model):
@@ -43,15 +47,28 @@ class LoadedModel(Model):
         self._saved_model = saved_model
         self._names = tensor_names(signature.inputs)
         self._types = [(feature.name, feature.type) for feature in signature.inputs]
+        self._most_rows = _PICTURES if signature.picture_names else 0
         self._call = open_callable(signature.inputs, list(signature.outputs), saved_model)
 
     def predict(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         fed = [take_feature(name, kind, arrays) for name, kind in self._types]
         try:
+            if self._most_rows and fed and len(fed[0]) > self._most_rows:
+                return self._predict_in_pieces(fed)
             outputs = map(as_array, self._call(*fed))
             return dict(zip(self.signature.outputs, outputs, strict=True))
         except CALL_ERRORS as error:
             raise ModelError(f"the model failed on these rows: {reason_of(error)}") from error
+
+    def _predict_in_pieces(self, fed: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Answer rows with pictures some at a time: what is decoded, and what layers make of it, is many times as large."""
+        parts = [
+            list(map(as_array, self._call(*(values[start : start + self._most_rows] for values in fed))))
+            for start in range(0, len(fed[0]), self._most_rows)
+        ]
+        return {
+            name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(self.signature.outputs)
+        }
 
     def serve(self, tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The serving function itself, tensors by feature name in and outputs out, so that gradients flow through it."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from components._core.errors import ConfigError
 from components._core.project.model_config import ImportedModel
 from components._core.suggestions import listed, suggest
-from components._core.types.feature_types import FEATURE_TYPES
 from components._frameworks.onnx.model_file import FileInput, ModelFile
 from components._frameworks.onnx.remedies import correct_field, write_fields
 from components._frameworks.transformed_rows import Column
@@ -94,7 +93,7 @@ def _check_names(file: ModelFile, columns: Mapping[str, Column], imported: Impor
     for column in imported.missing:
         if column not in columns:
             raise _unknown(column, columns, _MISSING_KEY)
-        if FEATURE_TYPES[columns[column].dtype].is_text:
+        if columns[column].is_text:
             message = f"{column!r} holds texts, and only missing numbers are replaced here"
             raise ConfigError(
                 message, where=_MISSING_KEY, remedy="replace a missing text ('' to the model) in a preprocessing_fn"
@@ -128,7 +127,7 @@ def _plain(name: str) -> str:
 
 
 def _fits(each: FileInput, column: Column) -> bool:
-    return FEATURE_TYPES[column.dtype].is_text == each.is_text
+    return column.is_text == each.is_text
 
 
 def _find_left(
@@ -172,7 +171,7 @@ def _check_input(each: FileInput, columns: Sequence[Column], missing: Mapping[st
             message = f"the input takes {kinds[0]}, and the column {column.name!r} holds {kinds[1]}"
             remedy = f"name another column ({correct_field(where)}), or convert it in a preprocessing_fn"
             raise ConfigError(message, where=where, remedy=remedy)
-        is_real = FEATURE_TYPES[column.dtype].is_real
+        is_real = column.is_real
         if each.kind in WHOLE and is_real and column.name not in missing:
             message = f"the input takes whole numbers ({each.kind}), and the column {column.name!r} has real numbers or missing values"
             becomes = write_fields({f"{_MISSING_KEY}.{column.name}": "0"})

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components._core.errors import ConfigError
 from components._frameworks.contract import Arrays
 from components._frameworks.transformed_rows import GROUP_ROWS, Column, TransformedRows
 
@@ -47,13 +48,24 @@ _TABLES: WeakKeyDictionary[TransformedRows, tuple[pd.DataFrame, NDArray[Any]]] =
 
 
 def read_rows(rows: TransformedRows) -> tuple[pd.DataFrame, NDArray[Any]]:
-    """Read all rows into memory: the table, and the labels; both are read once, and must not be changed."""
+    """Read all rows into memory: the table, and the labels; both are read once, and must not be changed.
+
+    Raises:
+        ConfigError: When a feature has several dimensions, which no column of a table holds.
+    """
     if rows not in _TABLES:
         _TABLES[rows] = _read(rows)
     return _TABLES[rows]
 
 
 def _read(rows: TransformedRows) -> tuple[pd.DataFrame, NDArray[Any]]:
+    for column in rows.columns:
+        if len(column.shape) > 1:
+            message = (
+                f"{column.name!r} has the shape {list(column.shape)} per row, and a table takes numbers and vectors"
+            )
+            remedy = "return vectors [rows, k] from preprocessing_fn, or use code.framework: keras"
+            raise ConfigError(message, where="code.preprocessing", remedy=remedy)
     batches = list(rows.batches(GROUP_ROWS))
     arrays = {name: np.concatenate([features[name] for features, _ in batches]) for name in batches[0][0]}
     return to_frame(arrays, rows.columns), np.concatenate([labels for _, labels in batches])

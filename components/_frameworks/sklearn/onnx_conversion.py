@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from components._core.errors import UserCodeError
-from components._core.types.feature_types import FEATURE_TYPES, first_inexact
+from components._core.types.feature_types import first_inexact
 from components._core.types.signature import Signature
 from components._core.types.tasks import TASKS
 from components._frameworks.onnx_models.onnx_names import Names, rename
@@ -100,7 +100,7 @@ def _exact_as_float(columns: tuple[Column, ...], rows: pd.DataFrame) -> set[str]
     return {
         column.name
         for column, names in zip(columns, name_columns(columns).values(), strict=True)
-        if FEATURE_TYPES[column.dtype].is_whole and all(bool((rows[name].abs() < limit).all()) for name in names)
+        if column.is_whole and all(bool((rows[name].abs() < limit).all()) for name in names)
     }
 
 

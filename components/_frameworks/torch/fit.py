@@ -17,7 +17,7 @@ from components._core.project.train_config import Train
 from components._core.stage.user_code import own_frames
 from components._core.types.tasks.contract import Task
 from components._frameworks.contract import AfterEpoch, Array, ModelCode, Progress, TrainingData
-from components._frameworks.epochs import EVAL_ROWS, epoch_order, is_finished, record_epoch
+from components._frameworks.epochs import epoch_order, is_finished, record_epoch
 from components._frameworks.torch.build_model import Built
 from components._frameworks.torch.losses import activate, row_losses
 from components._frameworks.torch.repeatable import seed_generators
@@ -114,7 +114,7 @@ class Fit:
         self._module.eval()
         total, seen, kept = torch.zeros((), device=self._device), 0, _Kept(self._task)
         with torch.no_grad():
-            for batch in data.held_out.batches(EVAL_ROWS):
+            for batch in data.held_out.batches(data.held_out.call_rows):
                 rows = len(batch[1])
                 loss, outputs = self._loss(batch)
                 total, seen = total + loss * rows, seen + rows

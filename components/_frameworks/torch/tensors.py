@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from components._core.errors import ConfigError
 from components._core.suggestions import listed
-from components._core.types.feature_types import FEATURE_TYPES
 from components._frameworks.transformed_rows import Column
 
 Inputs = dict[str, torch.Tensor]
@@ -28,7 +27,7 @@ def check_columns(columns: Iterable[Column]) -> None:
     Raises:
         ConfigError: With their names.
     """
-    if texts := [column.name for column in columns if FEATURE_TYPES[column.dtype].is_text]:
+    if texts := [column.name for column in columns if column.is_text]:
         raise ConfigError(
             f"PyTorch takes numbers only, and columns of text reach the model: {listed(texts)}",
             where="code.preprocessing",
@@ -39,7 +38,7 @@ def check_columns(columns: Iterable[Column]) -> None:
 
 def is_index(column: Column) -> bool:
     """Whether a feature is one whole number per row, which the module gets as [rows]."""
-    return FEATURE_TYPES[column.dtype].is_whole and not column.shape
+    return column.is_whole and not column.shape
 
 
 def as_inputs(features: Mapping[str, NDArray[Any]], columns: Iterable[Column], device: torch.device) -> Inputs:

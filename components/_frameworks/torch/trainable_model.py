@@ -25,7 +25,6 @@ from components._frameworks.contract import (
     TrainableModel,
     TrainingData,
 )
-from components._frameworks.epochs import EVAL_ROWS
 from components._frameworks.onnx_models.artifact import write_artifact
 from components._frameworks.onnx_models.onnx_model import OnnxModel
 from components._frameworks.onnx_models.parity import ROW, ROWS, check_parity, differences_by_row
@@ -77,7 +76,7 @@ class TorchModel(TrainableModel):
         return fit.run(data, settings, progress, after_epoch)
 
     def score(self, rows: TransformedRows) -> NDArray[np.float64]:
-        return np.concatenate([self._score(features) for features, _ in rows.batches(EVAL_ROWS)])
+        return np.concatenate([self._score(features) for features, _ in rows.batches(rows.call_rows)])
 
     def export(self, signature: Signature, folder: Path) -> None:
         rows, _ = self._data.held_out.head(ROWS)

@@ -3,7 +3,8 @@
 A kept span is used when nothing changed that its rows depend on: the state of its files, and its reading (`_reading`). Its
 rows' splits depend on the definition of the split, too. Where a row's example alone decides its split, as by time, a kept
 span is split again when the definition changed; where raw cells do, it is read again. A stratified split goes by the raw
-cells of all rows, so it reads them all; and so does `data.rows.dedupe`, which compares the rows of all spans.
+cells of all rows, so it reads them all; and so do `data.rows.dedupe` and the near
+duplicates of `data.texts`, which compare the rows of all spans.
 """
 
 from __future__ import annotations
@@ -138,6 +139,9 @@ class SpanReuse:
             return
         if self.project.data.rows.dedupe:
             self._off = "data.rows.dedupe compares the rows of all of them" if len(by_span) > 1 else ""
+            return
+        if self.project.data.texts.groups:
+            self._off = "near duplicates of texts are found over all of them" if len(by_span) > 1 else ""
             return
         states = self._states(files)
         if not all(states.values()):

@@ -28,6 +28,7 @@ class Table:
         features: The columns without the label and the excluded ones.
         label: The column of the label.
         names: The names that the source's folders or files give splits; empty where they do not.
+        groups: Columns with the groups of near duplicates, which a stratified split keeps together; empty: there are none.
         read: Reads all rows, in bounded memory and any order of the spans' rows; a splitter that needs none does not call it.
             The examples have at least the columns that `data.split` names, and all columns where raw cells are requested.
     """
@@ -36,6 +37,7 @@ class Table:
     label: str
     read: ReadRows
     names: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
 
 
 class Splitter(ABC):

@@ -40,7 +40,7 @@ class StratifiedSplitter(Splitter):
     @classmethod
     def fit(cls, split: Split, table: Table) -> Self:
         """See `Splitter`. Memory grows with the number of classes: 32 KiB at most for each."""
-        hashed = tuple(sorted(table.features))
+        hashed = tuple(sorted(table.groups or table.features))
         rare = _find_rare(table, hashed)
         borders = {name: find_borders(found, split.train, split.eval) for name, found in sorted(rare.items())}
         few = sorted(name for name, found in rare.items() if len(found) < _FEWEST)

@@ -13,7 +13,7 @@ from components._core.examples.artifact import read_batches, split_files
 from components._core.types.signature import read_features, to_arrays
 from components.transform.analysis import Traced, analyse
 from components.transform.beam_analysis import analyse_with_beam
-from components.transform.preprocessing_fn import Preprocessing, held_to_contract, input_specs
+from components.transform.preprocessing_fn import Contract, Preprocessing, held_to_contract, input_specs
 from tests.components.small_flights import Small
 
 
@@ -56,7 +56,7 @@ def rows(small: Small) -> dict[str, np.ndarray]:
 
 def traced(small: Small, function: Preprocessing, scratch: Path) -> Traced:
     features = read_features(small.path("schema") / "schema.pbtxt", {"late"})
-    return Traced(held_to_contract(function, "preprocessing.py"), input_specs(features), scratch)
+    return Traced(held_to_contract(function, Contract("preprocessing.py")), input_specs(features), scratch)
 
 
 @pytest.mark.slow
@@ -76,7 +76,9 @@ def evaluated_both_ways(small: Small, rows: dict[str, np.ndarray], function: Pre
     assert once.supported()
     passes = analyse(once, lambda: iter(batches), folder / "here")
     files = split_files(small.path("examples"), "train")
-    analyse_with_beam(held_to_contract(function, "p.py"), features, files, folder / "beam", folder / "scratch")
+    analyse_with_beam(
+        held_to_contract(function, Contract("p.py")), features, files, folder / "beam", folder / "scratch"
+    )
     here, beam = (_applied(folder / name, rows) for name in ("here", "beam"))
     assert sorted(here) == sorted(beam)
     for name in set(here) - {"bucket"}:

@@ -22,11 +22,11 @@ from components._core.errors import DataError
 from components._data.formats.bad_rows import BadRow, quote_remedy
 from components._data.formats.compression import fill
 from components._data.formats.csv.csv_file import CsvFile
-from components._data.formats.csv.encoding import original_bytes
 from components._data.formats.csv.header import text_from_header
 from components._data.formats.csv.no_data_rows import REPEATED_HEADER, find_repeats, find_total
 from components._data.formats.csv.row_positions import RowPositions, find_rows, split_lines
 from components._data.formats.csv.row_shape import RowShape
+from components._data.formats.encoding import original_bytes
 
 BLOCK_BYTES = 8 << 20
 """Bytes read at a time: bounds the memory, and is the size of the sample for the first inference of types."""

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 from components._core.project.table_config import Csv
 from components._data.formats.columns import name_columns
 from components._data.formats.compression import open_content
-from components._data.formats.csv.encoding import Utf8Stream
+from components._data.formats.encoding import Utf8Stream
 from components._data.sources.contract import SpanFile
 
 

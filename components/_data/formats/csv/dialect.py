@@ -17,7 +17,7 @@ from components._core.errors import DataError
 from components._core.project.table_config import Csv
 from components._data.formats.columns import name_columns
 from components._data.formats.compression import read_head
-from components._data.formats.csv.encoding import Encoding, decode, detect_encoding
+from components._data.formats.encoding import Encoding, decode, detect_encoding
 from components._data.sources.contract import SpanFile
 
 _ENCODING_BYTES = 1 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from components._data.formats.bad_rows import BadRow
     from components._data.formats.rows import FileTally, Rows
 
+_AHEAD = 1
+"""Chunks whose pictures are decoded while the one before is taken up."""
 _RULE = 1
 """Increased when the same pictures would give other bytes or measures, so that fingerprints differ."""
 
@@ -118,7 +121,7 @@ class PictureFormat(Format):
         import pyarrow as pa
 
         from components._core.pictures.near_groups import NearGroups
-        from components._data.formats.pictures.picture_rows import PictureRows, chunks
+        from components._data.formats.pictures.picture_rows import Begun, PictureRows, chunks
 
         column = self._pictures.column
         plain = pa.string() if self._is_path else pa.binary()
@@ -128,9 +131,14 @@ class PictureFormat(Format):
         self._groups = self._groups or (NearGroups(self._pictures.near) if self._pictures.near else None)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             reader = PictureRows(file, self._pictures, self._groups, self._is_path, self.unit, reject, tally, pool)
+            waiting = deque[Begun]()
             for rows in self._inner.read_rows(file, inner, label, reject, own, tally):
                 for part in chunks(rows, column):
-                    yield reader.read(part, cells)
+                    waiting.append(reader.begin(part))
+                    if len(waiting) > _AHEAD:
+                        yield reader.finish(waiting.popleft(), cells)
+            while waiting:
+                yield reader.finish(waiting.popleft(), cells)
 
     @property
     def _measured(self) -> list[str]:

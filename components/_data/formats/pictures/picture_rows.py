@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from components._core.pictures.canonical import canonical_bytes
 from components._core.pictures.decode import Limits, PictureError, open_picture
-from components._core.pictures.measures import TYPES, Measures, measure
+from components._core.pictures.measures import TYPES, Measures, Reduced, measure_all, reduce_picture
 from components._core.pictures.near_groups import NearGroups
 from components._core.project.picture_config import PATH_COLUMN, Pictures
 from components._core.types.measured_columns import GROUP, measured_column
@@ -29,7 +29,25 @@ _MOST_BYTES = 16 << 20
 """Bounds on the rows in memory at a time."""
 _ID_DIGITS = 16
 
+_AT_ONCE = 32
+"""Pictures that a thread reads before it is asked again: to hand over one costs as much as to decode a small one."""
+
 Read = tuple[bytes, Measures] | PictureError
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Rows whose pictures are being read.
+
+    Attributes:
+        rows: The rows.
+        names: Name of each picture's file; empty: it has none.
+        found: What is read, in parts.
+    """
+
+    rows: Rows
+    names: list[str]
+    found: list[Future[list[Read]]]
 
 
 def chunks(rows: Rows, column: str) -> Iterator[Rows]:
@@ -80,17 +98,23 @@ class PictureRows:
     tally: FileTally | None
     pool: ThreadPoolExecutor
 
-    def read(self, rows: Rows, cells: Collection[str]) -> Rows:
-        """Return the rows whose pictures can be read, with their measures; reject the others.
-
-        Args:
-            rows: Some rows of the file.
-            cells: Columns whose raw cells are returned, too.
-        """
+    def begin(self, rows: Rows) -> Begun:
+        """Begin to read the pictures of some rows of the file."""
         column = self.pictures.column
         values = rows.examples.column(rows.examples.schema.get_field_index(column)).to_pylist()
         names = self._names(rows, values)
-        found = list(self.pool.map(self._read, values, names))
+        parts = [slice(first, first + _AT_ONCE) for first in range(0, len(values), _AT_ONCE)]
+        return Begun(rows, names, [self.pool.submit(self._read_all, values[part], names[part]) for part in parts])
+
+    def finish(self, begun: Begun, cells: Collection[str]) -> Rows:
+        """Return the rows whose pictures can be read, with their measures; reject the others.
+
+        Args:
+            begun: What `begin` returned.
+            cells: Columns whose raw cells are returned, too.
+        """
+        rows, names = begun.rows, begun.names
+        found = [each for part in begun.found for each in part.result()]
         kept = np.array([not isinstance(each, PictureError) for each in found], dtype=bool)
         if not kept.all():
             self._reject(rows, names, found)
@@ -121,13 +145,18 @@ class PictureRows:
             return [""] * len(values)
         return [value or "" for value in rows.examples.column(place).to_pylist()]
 
-    def _read(self, value: str | bytes | None, name: str) -> Read:
+    def _read_all(self, values: list[str | bytes | None], names: list[str]) -> list[Read]:
+        read = [self._read(value, name) for value, name in zip(values, names, strict=True)]
+        measures = iter(measure_all([each[1] for each in read if not isinstance(each, PictureError)]))
+        return [each if isinstance(each, PictureError) else (each[0], next(measures)) for each in read]
+
+    def _read(self, value: str | bytes | None, name: str) -> tuple[bytes, Reduced] | PictureError:
         try:
             if not value:
                 raise PictureError("is missing")
             data = self.files.read(value) if isinstance(value, str) else value
             decoded = open_picture(data, self.limits)
-            return canonical_bytes(data, decoded), measure(data, decoded, name)
+            return canonical_bytes(data, decoded), reduce_picture(data, decoded, name)
         except PictureError as error:
             return error
 

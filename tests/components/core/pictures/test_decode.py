@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from components._core.pictures.canonical import to_canonical
@@ -116,6 +117,60 @@ def test_the_first_frame_of_an_animation_is_its_picture() -> None:
     found = open_picture(data)
     assert found.frames == 3
     assert np.array_equal(np.asarray(found.image.convert("RGB")), np.asarray(scene(1)))
+
+
+def chunk_place(data: bytes, kind: bytes) -> int:
+    """The place of the checksum of a chunk of a PNG."""
+    start = data.index(kind)
+    return start + 4 + int.from_bytes(data[start - 4 : start], "big")
+
+
+def test_a_png_that_tensorflow_would_refuse_is_refused() -> None:
+    whole = encode(scene())
+    assert tf.io.decode_png(to_canonical(whole)).shape == (30, 40, 3)
+    wrong = bytearray(whole)
+    wrong[chunk_place(whole, b"IDAT")] ^= 1
+    for data, reason in ((bytes(wrong), "the checksum of its chunk IDAT is wrong"), (whole[:-12], "is truncated")):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            tf.io.decode_png(data)
+        with pytest.raises(PictureError, match=reason):
+            open_picture(data)
+
+
+@pytest.mark.parametrize("pixel", [np.float32(0.5), np.int32(70_000)])
+def test_pixels_whose_range_is_unknown_are_refused(pixel: np.generic) -> None:
+    with pytest.raises(PictureError, match="whose range is unknown"):
+        open_picture(encode(Image.fromarray(np.full((8, 8), pixel)), "TIFF"))
+
+
+def test_a_jpeg_that_takes_hours_to_decode_is_refused_before_that() -> None:
+    data = encode(Image.new("L", (1_000, 1_000)), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert open_picture(data).image.size == (1_000, 1_000)
+    with pytest.raises(PictureError, match=r"has 1,0\d\d scans of 1,000 x 1,000 pixels; at most"):
+        open_picture(data[:-2] + scan * 1_000 + data[-2:])
+
+
+def test_pages_of_a_tiff_are_counted_up_to_a_bound_and_the_first_is_read() -> None:
+    first = scene(1).convert("L")
+    data = encode(first, "TIFF", save_all=True, append_images=[Image.new("L", (2, 2))] * 1_100, exif=TURNED)
+    found = open_picture(data)
+    assert (found.frames, found.image.size, found.turned) == (1_000, (30, 40), True)
+
+
+def test_damaged_files_write_nothing_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    whole, random = bytearray(encode(scene(2, 64, 64), "TIFF", compression="tiff_lzw")), np.random.default_rng(7)
+    refused = 0
+    for _ in range(50):
+        damaged = bytearray(whole)
+        for place in random.integers(8, 400, 4):
+            damaged[place] = random.integers(256)
+        try:
+            open_picture(bytes(damaged))
+        except PictureError:
+            refused += 1
+    assert refused > 10
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_project_sets_its_own_bounds() -> None:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from components._data.formats.csv.legacy_encodings import LATIN, candidates, guess_encoding, show_words
+from components._data.formats.legacy_encodings import LATIN, candidates, guess_encoding, show_words
 
 KEEP = "naru_keep_bytes"
 """Error handler of decoders: a byte that is not valid becomes one lone surrogate, which no valid text has."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from components._core.errors import DataError
-from components._data.formats.csv import blocks, dialect, encoding
-from components._data.formats.csv.encoding import Utf8Stream, detect_encoding
+from components._data.formats import encoding
+from components._data.formats.csv import blocks, dialect
+from components._data.formats.encoding import Utf8Stream, detect_encoding
 from tests.components.data.formats.csv.ingest_csv import ingest, ingest_files, quarantined
 
 KOREAN = "고객번호,지역,이탈 여부\n" + "".join(

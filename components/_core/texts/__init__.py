@@ -1,0 +1,1 @@
+"""Texts in natural language: personal data, languages, damage and near duplicates; NumPy and Arrow only, no download."""
