@@ -174,7 +174,6 @@ NOT_OURS = {
     "components/_core/monitoring/result_files.py": {"ValueError"},  # of one result; its readers go on and say so
     # a row is set aside with it, a request refused
     "components/_core/pictures/decode.py": {"PictureError", "PictureTooLargeError"},
-    "components/_core/pictures/prepared.py": {"PictureError"},
     "components/_data/formats/pictures/picture_files.py": {"PictureError"},
     "components/_data/formats/pictures/picture_rows.py": {"PictureError"},
     "components/_data/sources/file_rows.py": {"NoFilesError"},

@@ -173,6 +173,8 @@ def _count_frames(image: Image.Image, kind: str) -> int:
 
 def _orientation(image: Image.Image) -> int:
     """Return the orientation of EXIF, 1 to 8; 1, upright, also where its metadata is damaged or says nothing sensible."""
+    if image.format != "TIFF" and not image.info.get("exif") and "Raw profile type exif" not in image.info:
+        return 1
     try:
         found = image.getexif().get(ExifTags.Base.Orientation, 1)
     except _ERRORS:

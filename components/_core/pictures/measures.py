@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image
 
 from components._core.pictures.canonical import over_white
 from components._core.pictures.decode import Decoded
@@ -25,15 +26,40 @@ SKETCH_SIDE = 11
 _HASH_SIDE = 8
 _SHRUNK_SIDE = 33
 """Shorter side, in pixels, down to which a picture is made smaller by whole steps: three times the sketch."""
-_LEVELS = np.arange(256.0)
 _SIDE = 256
-"""Longer side, in pixels, of the copy on which sharpness is measured, so that it hardly depends on the resolution."""
-_COLOUR_SIDE = 64
-"""The same for colour, which is not in the details."""
+"""Longer side, in pixels, of the copy on which light and sharpness are measured, so that they do not depend on the resolution."""
+_COLOUR_SIDE = 32
 _ENDINGS = {
     "jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "jfif": "JPEG", "mpo": "JPEG", "png": "PNG", "apng": "PNG", "webp": "WEBP",
     "tif": "TIFF", "tiff": "TIFF", "gif": "GIF", "bmp": "BMP", "dib": "BMP",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A picture reduced to what is measured of it; the first attributes as in `Measures`.
+
+    Attributes:
+        luma: Luma of the picture, of at most 256 pixels a side, row by row.
+        shape: Height and width of `luma`.
+        cells: Luma of 9 x 8 cells.
+        sketch: Luma of 11 x 11 cells.
+        colours: Pixels in RGB, of some 32 a side; empty: it is grey.
+    """
+
+    width: int
+    height: int
+    mode: str
+    format: str
+    named: str | None
+    frames: int
+    size: int
+    sha256: str
+    luma: bytes
+    shape: tuple[int, int]
+    cells: bytes
+    sketch: bytes
+    colours: bytes
 
 
 @dataclass(frozen=True)
@@ -81,15 +107,17 @@ def measure(data: bytes, decoded: Decoded, name: str = "") -> Measures:
         decoded: The same, decoded.
         name: Its file name; empty: it has none.
     """
+    return measure_all([reduce_picture(data, decoded, name)])[0]
+
+
+def reduce_picture(data: bytes, decoded: Decoded, name: str = "") -> Reduced:
+    """Reduce a picture to what is measured of it; see `measure`."""
     shown = over_white(decoded.image)
     grey = shown if shown.mode == "L" else shown.convert("L")
-    luma = np.asarray(_reduce(grey, _SIDE))
-    histogram = np.asarray(grey.histogram(), dtype=np.float64)
-    count = histogram.sum()
-    brightness = float(histogram @ _LEVELS / count)
-    contrast = float(np.sqrt(histogram @ (_LEVELS - brightness) ** 2 / count))
-    shrunk = _prepare_shrinking(grey)
-    return Measures(
+    small = _reduce(grey, -(-max(grey.size) // _SIDE))
+    shrunk = _reduce(grey, min(grey.size) // _SHRUNK_SIDE)
+    coloured = _reduce(shown, min(shown.size) // _COLOUR_SIDE).tobytes() if shown.mode == "RGB" else b""
+    return Reduced(
         *decoded.image.size,
         decoded.mode,
         decoded.format,
@@ -97,13 +125,36 @@ def measure(data: bytes, decoded: Decoded, name: str = "") -> Measures:
         decoded.frames,
         len(data),
         hashlib.sha256(data).hexdigest(),
-        _difference_hash(shrunk),
-        brightness,
-        contrast,
-        _sharpness(luma),
-        _colour(_reduce(shown, _COLOUR_SIDE)),
-        np.asarray(_shrink(shrunk, (SKETCH_SIDE, SKETCH_SIDE)), dtype=np.uint8).ravel(),
+        luma=small.tobytes(),
+        shape=(small.height, small.width),
+        cells=_shrink(shrunk, (_HASH_SIDE + 1, _HASH_SIDE)),
+        sketch=_shrink(shrunk, (SKETCH_SIDE, SKETCH_SIDE)),
+        colours=coloured,
     )
+
+
+def measure_all(pictures: Sequence[Reduced]) -> list[Measures]:
+    """Measure reduced pictures, all at once: the arithmetic of a small one takes less time than the calls would."""
+    if not pictures:
+        return []
+    count = len(pictures)
+    cells = _stack([each.cells for each in pictures]).reshape(count, _HASH_SIDE, _HASH_SIDE + 1)
+    hashes = np.packbits((cells[:, :, 1:] > cells[:, :, :-1]).reshape(count, -1), axis=1)
+    sketches = _stack([each.sketch for each in pictures]).reshape(count, SKETCH_SIDE**2)
+    light = _measure_light(pictures)
+    colours = _measure_colours([each.colours for each in pictures])
+    return [
+        Measures(
+            *(each.width, each.height, each.mode, each.format, each.named, each.frames, each.size, each.sha256),
+            hash=hashes[row].tobytes().hex(),
+            brightness=float(light[row, 0]),
+            contrast=float(light[row, 1]),
+            sharpness=float(light[row, 2]),
+            colour=float(colours[row]),
+            sketch=sketches[row],
+        )
+        for row, each in enumerate(pictures)
+    ]
 
 
 def format_of_name(name: str) -> str | None:
@@ -112,45 +163,60 @@ def format_of_name(name: str) -> str | None:
     return _ENDINGS.get(ending.lower()) if dot and stem else None
 
 
-def _reduce(shown: Image.Image, side: int) -> Image.Image:
-    """Return a picture made smaller by a whole step, so that its longer side has at most so many pixels."""
-    factor = -(-max(shown.size) // side)
-    return shown.reduce(factor) if factor > 1 else shown
+def _reduce(image: Image.Image, factor: int) -> Image.Image:
+    return image.reduce(factor) if factor > 1 else image
 
 
-def _shrink(grey: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _shrink(grey: Image.Image, size: tuple[int, int]) -> bytes:
     method = Image.Resampling.BOX if min(grey.size) >= max(size) else Image.Resampling.BILINEAR
-    return grey.resize(size, method)
+    return grey.resize(size, method).tobytes()
 
 
-def _prepare_shrinking(grey: Image.Image) -> Image.Image:
-    """Return a picture a few times smaller, by whole steps, which costs less than to shrink the whole one twice."""
-    factor = min(grey.size) // _SHRUNK_SIDE
-    return grey.reduce(factor) if factor > 1 else grey
+def _stack(parts: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(parts), np.uint8)
 
 
-def _difference_hash(grey: Image.Image) -> str:
-    small = np.asarray(_shrink(grey, (_HASH_SIDE + 1, _HASH_SIDE)))
-    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
+def _measure_light(pictures: Sequence[Reduced]) -> NDArray[np.float64]:
+    """Return brightness, contrast and sharpness: [pictures, 3]; those of one size are measured together."""
+    found = np.zeros((len(pictures), 3))
+    by_shape: dict[tuple[int, int], list[int]] = {}
+    for row, each in enumerate(pictures):
+        by_shape.setdefault(each.shape, []).append(row)
+    for shape, rows in by_shape.items():
+        luma = _stack([pictures[row].luma for row in rows]).reshape(len(rows), *shape)
+        found[rows, 0] = luma.mean(axis=(1, 2), dtype=np.float64)
+        found[rows, 1] = np.sqrt(_variances(luma.reshape(len(rows), -1)))
+        found[rows, 2] = _sharpness(luma)
+    return found
 
 
-def _sharpness(luma: NDArray[np.uint8]) -> float:
-    if min(luma.shape) < 3:
-        return 0.0
+def _variances(values: NDArray[np.uint8] | NDArray[np.int16]) -> NDArray[np.float64]:
+    """Return the variance of each row of whole numbers."""
+    real = values.astype(np.float32)  # holds their squares of at most 1,020 each, and is summed up in parts
+    means = real.mean(axis=1, dtype=np.float64)
+    real -= means[:, None].astype(np.float32)
+    squares: NDArray[np.float64] = np.array([float(np.dot(row, row)) for row in real]) / values.shape[1]
+    return squares
+
+
+def _sharpness(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
+    if min(luma.shape[1:]) < 3:
+        return np.zeros(len(luma))
     levels = luma.astype(np.int16)
-    laplacian = levels[:-2, 1:-1] + levels[2:, 1:-1]
-    laplacian += levels[1:-1, :-2]
-    laplacian += levels[1:-1, 2:]
-    laplacian -= 4 * levels[1:-1, 1:-1]
-    flat = laplacian.ravel().astype(np.float32)  # at most 1,020 each: float32 holds their squares, and sums up in parts
-    return max(float(np.dot(flat, flat)) / len(flat) - (float(flat.sum()) / len(flat)) ** 2, 0.0)
+    laplacian = levels[:, :-2, 1:-1] + levels[:, 2:, 1:-1]
+    laplacian += levels[:, 1:-1, :-2]
+    laplacian += levels[:, 1:-1, 2:]
+    laplacian -= 4 * levels[:, 1:-1, 1:-1]
+    return _variances(laplacian.reshape(len(luma), -1))
 
 
-def _colour(small: Image.Image) -> float:
-    if small.mode == "L":
-        return 0.0
-    red, green, blue = small.split()
-    most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    least = ImageChops.darker(ImageChops.darker(red, green), blue)
-    counts = np.asarray(ImageChops.subtract(most, least).histogram(), dtype=np.float64)
-    return float(counts @ _LEVELS / counts.sum())
+def _measure_colours(pictures: Sequence[bytes]) -> NDArray[np.float64]:
+    """Return the mean difference of the largest and the smallest channel, given pixels in RGB; none: grey."""
+    found = np.zeros(len(pictures))
+    rows = [row for row, pixels in enumerate(pictures) if pixels]
+    if rows:
+        red, green, blue = _stack([pictures[row] for row in rows]).reshape(-1, 3).T
+        spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+        lengths = np.array([len(pictures[row]) // 3 for row in rows])
+        found[rows] = np.add.reduceat(spread.astype(np.int64), np.cumsum(lengths) - lengths) / lengths
+    return found

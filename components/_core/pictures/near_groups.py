@@ -6,13 +6,16 @@ the usual distance of 6 and finds 56 % of their altered copies; a correlation of
 with hardly any contrast, such as a piece of sky, only has equal ones beside it.
 
 A picture joins the group of the earliest one that is like it, or begins its own. So rows that are added later never change a group, and
-a chain of small changes does not make one group of all. Only first pictures are kept, in 190 bytes each.
+a chain of small changes does not make one group of all. Only first pictures are kept, in some 200 bytes each.
+
+First pictures are sorted by cells of the two longest waves, so wide that what is like a picture lies in its cell or one beside
+it. There a bound rules out nearly all: along 16 waves the copies are compared exactly, and what is left of each can add no more
+than the product of its lengths, which makes 17 numbers of each copy, and products of matrices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +27,23 @@ LEAST_CONTRAST = 6.0
 """Standard deviation of the small copy, in levels of 255, below which pictures are not compared: noise would decide."""
 _SIZE = SKETCH_SIDE**2
 _ID_DIGITS = 16
-_WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2))
-"""Waves down and across a small copy, the longest ones: pictures differ most along these."""
-_CELL_WAVES = 5
-"""Of these, the first ones by which cells are cut; by all of them most candidates are left out before whole copies are compared."""
-_RECENT = 1_024
-"""First pictures that are looked through one by one, before they are sorted in among the others."""
-_KEY_BITS = 12
-_NEIGHBOURS = np.array([(0, *others) for others in product((-1, 0, 1), repeat=_CELL_WAVES - 1)], np.int64)
-"""Steps to the cells around one; those along the first wave have neighbouring keys."""
+_WAVES = 16
+_TILE = 8_192
+"""First pictures that are compared at a time: their products stay in the processor's cache."""
+_BLOCK = 256
+_RECENT = 4_096
+"""First pictures that are all looked through, before they are sorted in among the others."""
+_KEY_BITS = 16
+_SLACK = 1e-4
+"""Rounding of float32."""
 
 Sketches = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
 
 class NearGroups:
     """Assigns pictures to groups, in the order in which they come.
-
-    A first picture is found by its cell: the parts of its small copy along the longest waves, cut into steps so wide that what is
-    like it lies in the same or the next cell of each wave.
 
     Args:
         correlation: Least correlation of two small copies that show the same.
@@ -50,14 +52,13 @@ class NearGroups:
     def __init__(self, correlation: float = CORRELATION) -> None:
         self._correlation = correlation
         # unit vectors whose product is at least c are no further apart than this, so neither are their parts along a wave
-        self._width = max(float(np.sqrt(2 * (1 - correlation))), 1e-3) * (1 + 1e-5)  # float32 rounds
+        self._width = max(float(np.sqrt(2 * (1 - correlation))), 1e-3) * (1 + _SLACK)
         self._count = 0
-        self._sketches = np.empty((_RECENT, _SIZE), np.uint8)
-        self._norms = np.empty(_RECENT, np.float32)
-        self._ids = np.empty(_RECENT, f"S{_ID_DIGITS}")
-        self._cells = np.empty((_RECENT, _CELL_WAVES), np.int16)
-        self._parts = np.empty((_RECENT, len(_WAVES)), np.float32)
-        self._sorted_keys, self._sorted = np.empty(0, np.int64), np.empty(0, np.uint32)
+        self._sketches = np.empty((_BLOCK, _SIZE), np.uint8)
+        self._outlines = np.empty((_BLOCK, _WAVES + 1), np.float32)
+        self._ids = np.empty(_BLOCK, np.uint64)
+        self._keys, self._sorted = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._sorted_outlines = np.empty((0, _WAVES + 1), np.float32)
 
     def assign(self, sketches: Sketches, digests: Sequence[str]) -> list[str]:
         """Return the group of each picture: the beginning of the SHA-256 of its first one.
@@ -66,99 +67,143 @@ class NearGroups:
             sketches: Luma of the small copies, [pictures, 121].
             digests: SHA-256 of each picture in hexadecimal digits.
         """
-        if not len(sketches):
-            return []
-        levels = sketches.astype(np.float32)
-        centred = levels - levels.mean(axis=1, keepdims=True)
-        norms = np.linalg.norm(centred, axis=1)
-        units = centred / np.maximum(norms[:, None], 1e-6)
-        parts = units @ _BASIS.T
-        cells = np.floor(parts[:, :_CELL_WAVES] / self._width).astype(np.int16)
-        flat = norms / np.sqrt(_SIZE) < LEAST_CONTRAST
-        self._sort()
-        starts, ends = self._ranges(cells)
-        full = (ends > starts) & ~flat[:, None]
-        found = []
-        for place, digest in enumerate(digests):
-            own = digest[:_ID_DIGITS]
-            group = own
-            if not flat[place]:
-                runs = [self._sorted[starts[place, at] : ends[place, at]] for at in np.flatnonzero(full[place])]
-                group = self._find(units[place], parts[place], cells[place], runs)
-            if not group:
-                self._keep(sketches[place], norms[place], parts[place], cells[place], own)
-            found.append(group or own)
+        ids = np.array([int(digest[:_ID_DIGITS], 16) for digest in digests], np.uint64)
+        for start in range(0, len(ids), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            ids[part] = self._assign(sketches[part], ids[part])
+        return [f"{each:016x}" for each in ids.tolist()]
+
+    def _assign(self, sketches: Sketches, ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        units, norms = _unit_vectors(sketches)
+        outlines = _outlines(units)
+        groups = ids.copy()
+        shown = np.flatnonzero(norms / np.sqrt(_SIZE) >= LEAST_CONTRAST)
+        first = self._find(units[shown], outlines[shown])
+        groups[shown[first >= 0]] = self._ids[first[first >= 0]]
+        new = shown[first < 0]
+        begins = self._separate(units[new], groups, new)
+        self._keep(sketches[begins], outlines[begins], ids[begins])
+        return groups
+
+    def _find(self, units: Floats, outlines: Floats) -> Rows:
+        """Return the earliest first picture that is like each; -1: none."""
+        found = np.full(len(units), self._count, np.int64)
+        every = np.arange(len(units))
+        for start in range(len(self._sorted), self._count, _TILE):
+            tile = self._outlines[start : min(start + _TILE, self._count)]
+            rows, others = self._may_be_alike(outlines, every, tile)
+            self._note(found, units, rows, others + start)
+        for rows, start, end in self._ranges(outlines):
+            for first in range(start, end, _TILE):
+                last = min(first + _TILE, end)
+                matched, others = self._may_be_alike(outlines, rows, self._sorted_outlines[first:last])
+                self._note(found, units, matched, self._sorted[others + first])
+        found[found == self._count] = -1
         return found
 
-    def _ranges(self, cells: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the cells around each picture begin and end among the sorted ones, [pictures, runs]."""
-        keys = _pack((cells.astype(np.int64)[:, None, :] + _NEIGHBOURS).reshape(-1, _CELL_WAVES))
-        starts = np.searchsorted(self._sorted_keys, keys - 1).reshape(len(cells), -1)
-        ends = np.searchsorted(self._sorted_keys, keys + 1, side="right").reshape(len(cells), -1)
-        return starts, ends
+    def _ranges(self, outlines: Floats) -> Iterator[tuple[Rows, int, int]]:
+        """Yield rows with the places, among the sorted first pictures, of those in the cells beside theirs."""
+        cells = self._cells(outlines)
+        order = np.lexsort(cells.T[::-1])
+        changes = np.flatnonzero((np.diff(cells[order], axis=0) != 0).any(axis=1)) + 1
+        for rows in np.split(order, changes) if len(order) else []:
+            for step in (-1, 0, 1):
+                lowest = _pack(cells[rows[:1]] + np.array([step, -1]))[0]
+                start, end = np.searchsorted(self._keys, (lowest, lowest + 3))
+                if start < end:
+                    yield rows, int(start), int(end)
 
-    def _find(
-        self,
-        unit: NDArray[np.float32],
-        parts: NDArray[np.float32],
-        cell: NDArray[np.int16],
-        runs: list[NDArray[np.uint32]],
-    ) -> str:
-        """Return the group of the earliest picture that is like this one; empty: there is none.
+    def _cells(self, outlines: Floats) -> Rows:
+        cells: Rows = np.floor(outlines[:, :2] / self._width).astype(np.int64)
+        return cells
 
-        Args:
-            unit: The small copy without its mean and contrast, [121].
-            parts: Its parts along the waves.
-            cell: Its cell.
-            runs: Indices of the sorted first pictures in the cells around it.
-        """
-        recent = self._cells[len(self._sorted) : self._count]
-        near = np.flatnonzero((np.abs(recent - cell) <= 1).all(axis=1)) + len(self._sorted)
-        candidates = np.concatenate([*runs, near]).astype(np.int64) if runs else near
-        if not candidates.size:
-            return ""
-        apart = self._parts[candidates]
-        apart -= parts
-        candidates = candidates[np.einsum("ij,ij->i", apart, apart) <= self._width**2]
-        if not candidates.size:
-            return ""
-        # the unit vector has the mean 0, so that the means of the others add nothing
-        products = self._sketches[candidates].astype(np.float32) @ unit / self._norms[candidates]
-        alike = candidates[products >= self._correlation]
-        return self._ids[int(alike.min())].decode() if alike.size else ""
+    def _may_be_alike(self, outlines: Floats, rows: Rows, others: Floats) -> tuple[Rows, Rows]:
+        """Return the pairs of rows and of places among others that the bound does not rule out."""
+        products = (outlines[rows] @ others.T).ravel()
+        places, found = np.divmod(np.flatnonzero(products >= self._correlation - _SLACK), len(others))
+        return rows[places], found
 
-    def _keep(
-        self, sketch: Sketches, norm: np.float32, parts: NDArray[np.float32], cell: NDArray[np.int16], own: str
-    ) -> None:
-        place = self._count
-        if place == len(self._ids):
-            for name in ("_sketches", "_norms", "_ids", "_cells", "_parts"):
+    def _note(self, found: Rows, units: Floats, rows: Rows, others: Rows) -> None:
+        """Lower `found` of the rows of pairs that are alike to the first picture of the pair."""
+        earlier = others < found[rows]
+        rows, others = rows[earlier], others[earlier]
+        alike = self._are_alike(units, rows, others)
+        np.minimum.at(found, rows[alike], others[alike])
+
+    def _are_alike(self, units: Floats, rows: Rows, others: Rows) -> NDArray[np.bool_]:
+        alike = np.empty(len(rows), bool)
+        for start in range(0, len(rows), _TILE):
+            part = slice(start, start + _TILE)
+            known, _ = _unit_vectors(self._sketches[others[part]])
+            alike[part] = np.einsum("ij,ij->i", units[rows[part]], known) >= self._correlation
+        return alike
+
+    def _separate(self, units: Floats, groups: NDArray[np.uint64], rows: Rows) -> Rows:
+        """Return which rows of a block begin a group, and write the groups of the others."""
+        begins = np.ones(len(rows), bool)
+        alike = np.tril(units @ units.T >= self._correlation, -1)
+        for row in np.flatnonzero(alike.any(axis=1)).tolist():
+            earlier = np.flatnonzero(alike[row] & begins)
+            if len(earlier):
+                begins[row] = False
+                groups[rows[row]] = groups[rows[earlier[0]]]
+        first: Rows = rows[begins]
+        return first
+
+    def _keep(self, sketches: Sketches, outlines: Floats, ids: NDArray[np.uint64]) -> None:
+        total = self._count + len(ids)
+        if total > len(self._ids):
+            for name in ("_sketches", "_outlines", "_ids"):
                 old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.empty_like(old)]))
-        self._sketches[place], self._norms[place], self._ids[place] = sketch, norm, own.encode()
-        self._parts[place], self._cells[place] = parts, cell
-        self._count += 1
+                grown = np.empty_like(old, shape=(max(total, len(old) * 3 // 2), *old.shape[1:]))
+                grown[: self._count] = old[: self._count]
+                setattr(self, name, grown)
+        added = slice(self._count, total)
+        self._sketches[added], self._outlines[added], self._ids[added] = sketches, outlines, ids
+        self._count = total
+        if total - len(self._sorted) >= _RECENT:
+            self._sort()
 
     def _sort(self) -> None:
-        """Sort the recent pictures in among the others, when there are many."""
-        if self._count - len(self._sorted) >= _RECENT:
-            keys = _pack(self._cells[: self._count].astype(np.int64))
-            self._sorted = np.argsort(keys, kind="stable").astype(np.uint32)
-            self._sorted_keys = keys[self._sorted]
+        keys = _pack(self._cells(self._outlines[: self._count]))
+        self._sorted = np.argsort(keys, kind="stable")
+        self._keys = keys[self._sorted]
+        self._sorted_outlines = self._outlines[self._sorted]
 
 
-def _pack(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return one number for each cell, [cells], of [cells, waves]."""
-    shifts = np.arange(_CELL_WAVES) * _KEY_BITS
-    packed: NDArray[np.int64] = ((cells + (1 << (_KEY_BITS - 1))) << shifts).sum(axis=1)
-    return packed
+def _pack(cells: Rows) -> Rows:
+    """Return a number for each cell, so that cells beside one another along the second wave follow one another."""
+    keys: Rows = (cells[:, 0] << _KEY_BITS) + cells[:, 1]
+    return keys
 
 
-def _make_basis() -> NDArray[np.float32]:
-    """Make the waves of a small copy as unit vectors, [waves, 121]."""
+def _unit_vectors(sketches: Sketches) -> tuple[Floats, Floats]:
+    """Return small copies with the mean 0 and the length 1, and the lengths that they had."""
+    levels = sketches.astype(np.float32)
+    levels -= levels.mean(axis=1, keepdims=True)
+    norms = np.sqrt(np.einsum("ij,ij->i", levels, levels))
+    levels /= np.maximum(norms, 1e-6)[:, None]
+    return levels, norms
+
+
+def _outlines(units: Floats) -> Floats:
+    """Return the parts of unit vectors along the waves, and the length of the rest: [pictures, 17].
+
+    The product of two outlines is at least that of the vectors.
+    """
+    parts = units @ _BASIS.T
+    rest = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", parts, parts), 0))
+    outlines: Floats = np.concatenate([parts, rest[:, None]], axis=1).astype(np.float32)
+    return outlines
+
+
+def _make_basis() -> Floats:
+    """Make the longest waves of a small copy, down and across, as unit vectors: pictures differ most along these; [waves, 121]."""
     middles = np.pi * (np.arange(SKETCH_SIDE) + 0.5) / SKETCH_SIDE
-    waves = [np.outer(np.cos(down * middles), np.cos(across * middles)).ravel() for down, across in _WAVES]
-    basis: NDArray[np.float32] = np.stack([wave / np.linalg.norm(wave) for wave in waves]).astype(np.float32)
+    steps = [(down, across) for down in range(SKETCH_SIDE) for across in range(SKETCH_SIDE) if down + across]
+    longest = sorted(steps, key=lambda step: (step[0] ** 2 + step[1] ** 2, step))[:_WAVES]
+    waves = [np.outer(np.cos(down * middles), np.cos(across * middles)).ravel() for down, across in longest]
+    basis: Floats = np.stack([wave / np.linalg.norm(wave) for wave in waves]).astype(np.float32)
     return basis
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from components._data.formats.bad_rows import BadRow
     from components._data.formats.rows import FileTally, Rows
 
+_AHEAD = 1
+"""Chunks whose pictures are decoded while the one before is taken up."""
 _RULE = 1
 """Increased when the same pictures would give other bytes or measures, so that fingerprints differ."""
 
@@ -115,10 +120,8 @@ class PictureFormat(Format):
         """See `Format`. A row whose picture is missing, cannot be read or exceeds a bound is set aside, with the reason."""
         import pyarrow as pa
 
-        from components._core.pictures.decode import Limits
         from components._core.pictures.near_groups import NearGroups
-        from components._core.pictures.prepared import PictureWorkers
-        from components._data.formats.pictures.picture_rows import PictureRows
+        from components._data.formats.pictures.picture_rows import Begun, PictureRows, chunks
 
         column = self._pictures.column
         plain = pa.string() if self._is_path else pa.binary()
@@ -126,9 +129,16 @@ class PictureFormat(Format):
         inner = replace(schema, types={**types, column: plain})
         own = [name for name in cells if name != column and name not in self._measured]
         self._groups = self._groups or (NearGroups(self._pictures.near) if self._pictures.near else None)
-        with PictureWorkers(Limits(self._pictures.max_pixels, self._pictures.max_bytes)) as workers:
-            reader = PictureRows(file, self._pictures, self._groups, self._is_path, self.unit, reject, tally, workers)
-            yield from reader.read(self._inner.read_rows(file, inner, label, reject, own, tally), cells)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            reader = PictureRows(file, self._pictures, self._groups, self._is_path, self.unit, reject, tally, pool)
+            waiting = deque[Begun]()
+            for rows in self._inner.read_rows(file, inner, label, reject, own, tally):
+                for part in chunks(rows, column):
+                    waiting.append(reader.begin(part))
+                    if len(waiting) > _AHEAD:
+                        yield reader.finish(waiting.popleft(), cells)
+            while waiting:
+                yield reader.finish(waiting.popleft(), cells)
 
     @property
     def _measured(self) -> list[str]:

@@ -1,9 +1,8 @@
-"""Bring the pictures of some rows to one form and measure them, some rows ahead of those that are wanted."""
+"""Decode, measure and rewrite the pictures of some rows, on all cores."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,12 +11,11 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from fsspec.implementations.local import LocalFileSystem
 
-from components._core.pictures.decode import PictureError
-from components._core.pictures.measures import TYPES, Measures
+from components._core.pictures.canonical import canonical_bytes
+from components._core.pictures.decode import Limits, PictureError, open_picture
+from components._core.pictures.measures import TYPES, Measures, Reduced, measure_all, reduce_picture
 from components._core.pictures.near_groups import NearGroups
-from components._core.pictures.prepared import PictureWorkers, Prepared
 from components._core.project.picture_config import PATH_COLUMN, Pictures
 from components._core.types.measured_columns import GROUP, measured_column
 from components._core.types.texts import shorten
@@ -28,16 +26,32 @@ from components._data.sources.contract import SpanFile
 
 _MOST_ROWS = 256
 _MOST_BYTES = 16 << 20
-"""Bounds on the rows of a batch."""
-_AHEAD = 2
-"""Batches that are begun before their rows are wanted, so that workers have work while rows are written."""
+"""Bounds on the rows in memory at a time."""
 _ID_DIGITS = 16
-_THREADS = 16
-"""Files that are requested at a time from a store, which answers each after a while."""
+
+_AT_ONCE = 32
+"""Pictures that a thread reads before it is asked again: to hand over one costs as much as to decode a small one."""
+
+Read = tuple[bytes, Measures] | PictureError
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Rows whose pictures are being read.
+
+    Attributes:
+        rows: The rows.
+        names: Name of each picture's file; empty: it has none.
+        found: What is read, in parts.
+    """
+
+    rows: Rows
+    names: list[str]
+    found: list[Future[list[Read]]]
 
 
 def chunks(rows: Rows, column: str) -> Iterator[Rows]:
-    """Cut rows into batches of bounded size.
+    """Cut rows into runs of bounded size.
 
     Args:
         rows: The rows.
@@ -61,28 +75,6 @@ def _slice(rows: Rows, first: int, end: int) -> Rows:
 
 
 @dataclass(frozen=True)
-class _Begun:
-    """A batch whose pictures are being prepared.
-
-    Attributes:
-        rows: The rows, as the format gave them.
-        names: Name of each picture's file.
-        unread: Why a picture's file cannot be read, by place.
-        parts: What the workers will give.
-    """
-
-    rows: Rows
-    names: list[str]
-    unread: dict[int, PictureError]
-    parts: list[Future[list[Prepared]]]
-
-    def result(self) -> list[Prepared]:
-        """Wait for the pictures."""
-        found = [each for part in self.parts for each in part.result()]
-        return [self.unread.get(place, each) for place, each in enumerate(found)]
-
-
-@dataclass(frozen=True)
 class PictureRows:
     """Reads the pictures of one file's rows.
 
@@ -94,7 +86,7 @@ class PictureRows:
         unit: Unit of a row's location.
         reject: Called with every row that is set aside.
         tally: What is read counts in it: the content of files that rows name.
-        workers: Prepare the pictures.
+        pool: Threads, one for each core: Pillow decodes without Python's lock.
     """
 
     file: SpanFile
@@ -104,40 +96,28 @@ class PictureRows:
     unit: Literal["line", "row"]
     reject: Callable[[BadRow], None]
     tally: FileTally | None
-    workers: PictureWorkers
+    pool: ThreadPoolExecutor
 
-    def read(self, batches: Iterable[Rows], cells: Collection[str]) -> Iterator[Rows]:
-        """Yield the rows whose pictures can be read, with their measures; reject the others.
+    def begin(self, rows: Rows) -> Begun:
+        """Begin to read the pictures of some rows of the file."""
+        column = self.pictures.column
+        values = rows.examples.column(rows.examples.schema.get_field_index(column)).to_pylist()
+        names = self._names(rows, values)
+        parts = [slice(first, first + _AT_ONCE) for first in range(0, len(values), _AT_ONCE)]
+        return Begun(rows, names, [self.pool.submit(self._read_all, values[part], names[part]) for part in parts])
+
+    def finish(self, begun: Begun, cells: Collection[str]) -> Rows:
+        """Return the rows whose pictures can be read, with their measures; reject the others.
 
         Args:
-            batches: The rows of the file.
+            begun: What `begin` returned.
             cells: Columns whose raw cells are returned, too.
         """
-        waiting: deque[_Begun] = deque()
-        for batch in batches:
-            for part in chunks(batch, self.pictures.column):
-                waiting.append(self._begin(part))
-                if len(waiting) > _AHEAD:
-                    yield self._finish(waiting.popleft(), cells)
-        while waiting:
-            yield self._finish(waiting.popleft(), cells)
-
-    def _begin(self, rows: Rows) -> _Begun:
-        column = rows.examples.column(rows.examples.schema.get_field_index(self.pictures.column))
-        if not self.is_path:
-            names = self._names(rows)
-            return _Begun(rows, names, {}, self.workers.submit(column.to_pylist(), names))
-        names = [str(value or "") for value in column.to_pylist()]
-        read = list(self._threads.map(self._read, names) if self._threads else map(self._read, names))
-        unread = {place: each for place, each in enumerate(read) if isinstance(each, PictureError)}
-        values = [None if isinstance(each, PictureError) else each for each in read]
-        return _Begun(rows, names, unread, self.workers.submit(values, names))
-
-    def _finish(self, begun: _Begun, cells: Collection[str]) -> Rows:
-        rows, found = begun.rows, begun.result()
+        rows, names = begun.rows, begun.names
+        found = [each for part in begun.found for each in part.result()]
         kept = np.array([not isinstance(each, PictureError) for each in found], dtype=bool)
         if not kept.all():
-            self._reject(rows, begun.names, found)
+            self._reject(rows, names, found)
             rows = rows.filter(kept)
         good = [each for each in found if not isinstance(each, PictureError)]
         if self.is_path and self.tally is not None:
@@ -147,28 +127,40 @@ class PictureRows:
         return self._with_measures(rows, good, cells)
 
     @cached_property
-    def _files(self) -> PictureFiles:
-        return PictureFiles.of_table(self.file, self.pictures.folder, self.pictures.max_bytes)
+    def limits(self) -> Limits:
+        """The bounds on a picture."""
+        return Limits(self.pictures.max_pixels, int(self.pictures.max_mb * (1 << 20)))
 
     @cached_property
-    def _threads(self) -> ThreadPoolExecutor | None:
-        """Threads that wait for a store; a local file is there at once."""
-        return None if isinstance(self._files.filesystem, LocalFileSystem) else ThreadPoolExecutor(_THREADS)
+    def files(self) -> PictureFiles:
+        """The files that rows name."""
+        return PictureFiles.of_table(self.file, self.pictures.folder, self.limits.max_bytes)
 
-    def _names(self, rows: Rows) -> list[str]:
+    def _names(self, rows: Rows, values: list[str | bytes | None]) -> list[str]:
         """Return the name of each picture's file, as far as the rows have it."""
+        if self.is_path:
+            return [str(value or "") for value in values]
         place = rows.examples.schema.get_field_index(PATH_COLUMN)
         if place < 0 or not pa.types.is_string(rows.examples.column(place).type):
-            return [""] * rows.examples.num_rows
+            return [""] * len(values)
         return [value or "" for value in rows.examples.column(place).to_pylist()]
 
-    def _read(self, name: str) -> bytes | PictureError:
+    def _read_all(self, values: list[str | bytes | None], names: list[str]) -> list[Read]:
+        read = [self._read(value, name) for value, name in zip(values, names, strict=True)]
+        measures = iter(measure_all([each[1] for each in read if not isinstance(each, PictureError)]))
+        return [each if isinstance(each, PictureError) else (each[0], next(measures)) for each in read]
+
+    def _read(self, value: str | bytes | None, name: str) -> tuple[bytes, Reduced] | PictureError:
         try:
-            return self._files.read(name) if name else PictureError("is missing")
+            if not value:
+                raise PictureError("is missing")
+            data = self.files.read(value) if isinstance(value, str) else value
+            decoded = open_picture(data, self.limits)
+            return canonical_bytes(data, decoded), reduce_picture(data, decoded, name)
         except PictureError as error:
             return error
 
-    def _reject(self, rows: Rows, names: list[str], found: list[Prepared]) -> None:
+    def _reject(self, rows: Rows, names: list[str], found: list[Read]) -> None:
         lines, column = rows.lines(), self.pictures.column
         others = [name for name in rows.examples.schema.names if name != column]
         for place, (name, each) in enumerate(zip(names, found, strict=True)):

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from components._core.pictures.decode import open_picture
-from components._core.pictures.measures import TYPES, Measures, format_of_name, measure
+from components._core.pictures.measures import SKETCH_SIDE, TYPES, Measures, format_of_name, measure
 from components._core.pictures.near_groups import CORRELATION, LEAST_CONTRAST, NearGroups
 from tests.components.core.pictures.pictures import encode, scene
 
@@ -100,6 +100,29 @@ def test_groups_are_those_of_a_comparison_of_all_pairs() -> None:
         pictures.append(measured(Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))))
     pictures = [pictures[place] for place in random.permutation(len(pictures))]
     assert groups_of(pictures) == brute_force(pictures)
+
+
+def test_groups_among_thousands_of_first_pictures_are_those_of_a_comparison_of_all_pairs() -> None:
+    random, count = np.random.default_rng(3), 5_400
+    kinds = random.normal(0, 1, (40, SKETCH_SIDE**2)).cumsum(axis=1)
+    noise = random.normal(0, 1, (count, SKETCH_SIDE**2)) * random.choice([0.4, 3], (count, 1), p=[0.2, 0.8])
+    sketches = np.clip((kinds[random.integers(0, 40, count)] + noise) * 12 + 128, 0, 255).astype(np.uint8)
+    digests = [f"{number:016x}" for number in range(count)]
+    known = NearGroups()
+    found = [
+        group for at in range(0, count, 700) for group in known.assign(sketches[at : at + 700], digests[at : at + 700])
+    ]
+    units = sketches - sketches.mean(axis=1, keepdims=True)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    firsts, names = np.empty_like(units), list[str]()
+    for row in range(count):
+        alike = np.flatnonzero(firsts[: len(names)] @ units[row] >= CORRELATION)
+        group = names[alike[0]] if len(alike) else digests[row]
+        assert found[row] == group
+        if group == digests[row]:
+            firsts[len(names)] = units[row]
+            names.append(group)
+    assert 4_200 < len(names) < 5_000, "enough of them are sorted, and enough are alike"
 
 
 def test_altered_copies_are_together_and_different_digits_are_not() -> None:
