@@ -28,7 +28,9 @@ _SHRUNK_SIDE = 33
 """Shorter side, in pixels, down to which a picture is made smaller by whole steps: three times the sketch."""
 _SIDE = 256
 """Longer side, in pixels, of the copy on which light and sharpness are measured, so that they do not depend on the resolution."""
-_COLOUR_SIDE = 32
+_COLOUR_SIDE = 16
+_CACHED = 1 << 16
+"""Pixels that are measured at a time: their numbers stay in the processor's cache."""
 _ENDINGS = {
     "jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "jfif": "JPEG", "mpo": "JPEG", "png": "PNG", "apng": "PNG", "webp": "WEBP",
     "tif": "TIFF", "tiff": "TIFF", "gif": "GIF", "bmp": "BMP", "dib": "BMP",
@@ -44,7 +46,7 @@ class Reduced:
         shape: Height and width of `luma`.
         cells: Luma of 9 x 8 cells.
         sketch: Luma of 11 x 11 cells.
-        colours: Pixels in RGB, of some 32 a side; empty: it is grey.
+        colours: Pixels in RGB, of 16 to 32 a side; empty: it is grey.
     """
 
     width: int
@@ -182,21 +184,24 @@ def _measure_light(pictures: Sequence[Reduced]) -> NDArray[np.float64]:
     by_shape: dict[tuple[int, int], list[int]] = {}
     for row, each in enumerate(pictures):
         by_shape.setdefault(each.shape, []).append(row)
-    for shape, rows in by_shape.items():
-        luma = _stack([pictures[row].luma for row in rows]).reshape(len(rows), *shape)
-        found[rows, 0] = luma.mean(axis=(1, 2), dtype=np.float64)
-        found[rows, 1] = np.sqrt(_variances(luma.reshape(len(rows), -1)))
-        found[rows, 2] = _sharpness(luma)
+    for shape, alike in by_shape.items():
+        step = max(_CACHED // (shape[0] * shape[1]), 1)
+        for rows in (alike[first : first + step] for first in range(0, len(alike), step)):
+            luma = _stack([pictures[row].luma for row in rows]).reshape(len(rows), *shape)
+            means, variances = _moments(luma.reshape(len(rows), -1))
+            found[rows] = np.stack([means, np.sqrt(variances), _sharpness(luma)], axis=1)
     return found
 
 
-def _variances(values: NDArray[np.uint8] | NDArray[np.int16]) -> NDArray[np.float64]:
-    """Return the variance of each row of whole numbers."""
-    real = values.astype(np.float32)  # holds their squares of at most 1,020 each, and is summed up in parts
-    means = real.mean(axis=1, dtype=np.float64)
-    real -= means[:, None].astype(np.float32)
-    squares: NDArray[np.float64] = np.array([float(np.dot(row, row)) for row in real]) / values.shape[1]
-    return squares
+def _moments(values: NDArray[np.uint8] | NDArray[np.int16]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and variance of each row of whole numbers."""
+    real = values.astype(np.float32)  # holds the square of each, of at most 1,020; sums are taken in parts
+    first = real[:, :1].copy()
+    real -= first  # a picture of one colour has the variance 0, however bright it is
+    count = values.shape[1]
+    means = real.sum(axis=1).astype(np.float64) / count
+    variances = np.array([float(np.dot(row, row)) for row in real]) / count - means**2
+    return means + first[:, 0], np.maximum(variances, 0)
 
 
 def _sharpness(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -207,7 +212,7 @@ def _sharpness(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     laplacian += levels[:, 1:-1, :-2]
     laplacian += levels[:, 1:-1, 2:]
     laplacian -= 4 * levels[:, 1:-1, 1:-1]
-    return _variances(laplacian.reshape(len(luma), -1))
+    return _moments(laplacian.reshape(len(luma), -1))[1]
 
 
 def _measure_colours(pictures: Sequence[bytes]) -> NDArray[np.float64]:

@@ -152,10 +152,6 @@ class _Folder:
         except FileNotFoundError:
             raise _removed(path) from None
 
-
-def _removed(path: str) -> DataError:
-    return DataError("was removed while it was read", where=path, remedy="run again when nobody changes the folder")
-
     def _as_batches(
         self, contents: Iterator[bytes], paths: Sequence[str], schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
@@ -238,3 +234,7 @@ def _check_classes(root: str, paths: Sequence[str], location: str) -> None:
         address = f"{location.rstrip('/')}/{{split}}"
         remedy = f"name the folder of one of them, or all: {address} with data.split: {{method: given}}"
         raise DataError(f"its folders are splits, not classes: {', '.join(folders)}", where=location, remedy=remedy)
+
+
+def _removed(path: str) -> DataError:
+    return DataError("was removed while it was read", where=path, remedy="run again when nobody changes the folder")
