@@ -241,6 +241,9 @@ NOT_OURS = {
     "components/_frameworks/table.py": {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import
+    "components/_core/pictures/decode.py": {"PictureError"},  # the reason why a row is set aside
+    "components/_data/formats/pictures/picture_files.py": {"PictureError"},  # the same
+    "components/_data/formats/pictures/picture_rows.py": {"PictureError"},  # the same
     "components/_core/project/check_config.py": {"ValueError"},  # pydantic reports it with the field
     "components/_core/project/model_config.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
