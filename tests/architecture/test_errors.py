@@ -223,6 +223,7 @@ NOT_OURS = {
     "components/_data/sources/files.py": {"NoFilesError"},  # a DataError; labels may have no file yet
     "components/_data/sources/folders.py": {"NoFilesError"},  # the same
     "components/_data/sources/span_files.py": {"NoFilesError"},  # the same
+    "components/_data/sources/file_rows.py": {"NoFilesError"},  # the same
     "components/_data/sources/registry.py": {"ValueError"},  # a second source of one prefix: a mistake of a programmer
     "components/_core/store/s3.py": {"FileNotFoundError"},  # the same
     "components/_data/formats/avro/arrow_types.py": {"ValueError"},  # reported by the reader, with the rows
