@@ -302,6 +302,7 @@ NOT_OURS = {
     "components/transform/analysis.py": {"ValueError"},  # reported as preprocessing_fn that fails
     "components/transform/left_out_columns.py": {"KeyError"},  # of a name that no column has, as of every mapping
     "components/validate/statistics.py": {"ValueError"},  # reported where statistics are read
+    "components/validate/texts/vocabulary.py": {"ValueError"},  # the same
     "components/_notices/channels.py": {"_RefusedError"},  # becomes the reason why a notice was not taken
     "pipelines/local/fork_server.py": {"ValueError"},  # between two processes of Naru
 }
