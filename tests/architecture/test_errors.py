@@ -232,6 +232,7 @@ NOT_OURS = {
     },
     "components/_data/sources/folders.py": {"NoFilesError"},  # the same
     "components/_data/sources/span_files.py": {"NoFilesError"},  # the same
+    "components/_data/sources/file_rows.py": {"NoFilesError"},  # the same
     "components/_data/sources/registry.py": {"ValueError"},  # a second source of one prefix: a mistake of a programmer
     "components/_core/store/s3.py": {"FileNotFoundError"},  # the same
     "components/_data/formats/avro/arrow_types.py": {"ValueError"},  # reported by the reader, with the rows
@@ -250,6 +251,9 @@ NOT_OURS = {
     "components/_frameworks/table.py": {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import
+    "components/_core/pictures/decode.py": {"PictureError"},  # the reason why a row is set aside
+    "components/_data/formats/pictures/picture_files.py": {"PictureError"},  # the same
+    "components/_data/formats/pictures/picture_rows.py": {"PictureError"},  # the same
     "components/_core/project/check_config.py": {"ValueError"},  # pydantic reports it with the field
     "components/_core/project/model_config.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
@@ -317,6 +321,7 @@ NOT_OURS = {
     "components/transform/analysis.py": {"ValueError"},  # reported as preprocessing_fn that fails
     "components/transform/left_out_columns.py": {"KeyError"},  # of a name that no column has, as of every mapping
     "components/validate/statistics.py": {"ValueError"},  # reported where statistics are read
+    "components/validate/texts/vocabulary.py": {"ValueError"},  # the same
     "components/_notices/channels.py": {"_RefusedError"},  # becomes the reason why a notice was not taken
     "pipelines/local/fork_server.py": {"ValueError"},  # between two processes of Naru
 }

@@ -12,6 +12,7 @@ from benchmarks.texts.made import english, korean
 from benchmarks.texts.measured_examples import Sample, check, in_splits, write_examples
 from components._core.checks import Check, Outcome
 from components._core.project.project_file import Project, parse_project
+from components._core.store.ledger import Deployment
 from components._core.texts.code_points import read_texts
 from components.validate.texts import vocabulary
 from components.validate.texts.text_checks import TEXT_KINDS, TextFindings
@@ -150,6 +151,26 @@ def test_the_stage_checks_texts_and_shows_them_masked(tmp_path, monkeypatch):
     assert "natural_language_domain" in (tmp_path / "schema" / "schema.pbtxt").read_text()
     assert vocabulary.parse((tmp_path / "statistics" / vocabulary.FILE).read_bytes())["text"].words.size > 100
     assert "text.characters (measured)" in page
+
+
+def test_the_champions_vocabulary_and_statistics_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.validate.dataset_schema.read_reviewed", lambda *_: None)
+    before = tmp_path / "before"
+    validate(before, write_examples(in_splits(english(300, 1), 1), before))
+    champion = Deployment.__new__(Deployment)
+    for name, value in {"version": "7", "statistics": str(before / "statistics"), "registration_sha256": ""}.items():
+        object.__setattr__(champion, name, value)
+    monkeypatch.setattr("components.validate.validate.resolve_champion", lambda *_: champion)
+    monkeypatch.setattr("components.validate.validate.check_spans", lambda *_: [])
+    monkeypatch.setattr("components.validate.comparisons.check_content", lambda *_: None)
+    after = tmp_path / "after"
+    outcome, _ = validate(after, write_examples(in_splits(korean(300, 1), 1), after))
+    checks = {each.name: each for each in outcome.checks}
+
+    assert checks["unseen words: text"].status == "warn" and "against champion 7" in checks["unseen words: text"].reason
+    drift = "drift against the data of champion 7: text"
+    assert checks[f"{drift}.language"].status == "warn" and checks[f"{drift}.characters"].status == "warn"
+    assert drift not in checks
 
 
 def test_an_excerpt_is_bounded_and_on_one_line():
