@@ -21,6 +21,8 @@ _PLAIN_MODES = {"JPEG": ("L", "RGB"), "PNG": ("L", "RGB", "RGBA")}
 _COMPRESSION = 3
 """Of a PNG that is written: five times as fast as the default and a tenth larger."""
 _BITS_8 = 255
+_PART = 1 << 20
+"""Pixels that are scaled at a time."""
 
 
 def to_canonical(data: bytes, limits: Limits | None = None) -> bytes:
@@ -72,10 +74,22 @@ def to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _scale(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale one channel of more than 8 bits to 8, by its type alone: equal values of two pictures stay equal."""
-    real = np.nan_to_num(values.astype(np.float64))
+    """Scale one channel of more than 8 bits to 8, by its type alone: equal values of two pictures stay equal.
+
+    Part by part, since real numbers of a whole picture are many times as large as its pixels.
+    """
+    flat = values.reshape(-1)
+    parts = [slice(first, first + _PART) for first in range(0, flat.size, _PART)]
+    most = max((float(_real(flat[part]).max()) for part in parts), default=0.0)
     if values.dtype.kind == "f":
-        real = real * _BITS_8 if float(real.max(initial=0.0)) <= 1 else real
-    elif float(real.max(initial=0.0)) > _BITS_8 or values.dtype == np.uint16:
-        real = np.floor(real / (_BITS_8 + 1))
-    return np.clip(real, 0, _BITS_8).astype(np.uint8)
+        factor = float(_BITS_8) if most <= 1 else 1.0
+    else:
+        factor = 1 / (_BITS_8 + 1) if most > _BITS_8 or values.dtype == np.uint16 else 1.0
+    scaled = np.empty(flat.size, np.uint8)
+    for part in parts:  # what is left behind the point is cut
+        scaled[part] = np.clip(_real(flat[part]) * factor, 0, _BITS_8).astype(np.uint8)
+    return scaled.reshape(values.shape)
+
+
+def _real(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64))

@@ -21,6 +21,9 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 20 << 20
 MOST_PIXELS = 150_000_000
 """Largest bound that can be set: Pillow itself refuses pictures of more than 179 million pixels."""
+MOST_PAGES = 1_000
+"""Pages of a TIFF that are counted: Pillow looks through all earlier ones for each, minutes for the file of some megabytes that a stranger makes."""
+_BIG_TIFF = 43
 _SHOWN = 100
 _ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, TypeError, ArithmeticError),
@@ -62,7 +65,7 @@ class Decoded:
         image: The pixels of the first frame, upright, in the mode of the source.
         format: Format of the source, one of `FORMATS`.
         mode: Pillow's name of the source's mode, as in `RGB`.
-        frames: Pictures in it; more than one in an animation, or in a TIFF of several pages.
+        frames: Pictures in it; more than one in an animation, or in a TIFF of several pages, of which `MOST_PAGES` are counted.
         turned: Whether its orientation was set right.
         masked: Whether a colour or a palette entry stands for transparent pixels.
     """
@@ -98,16 +101,16 @@ def open_picture(data: bytes, limits: Limits | None = None) -> Decoded:
         raise _too_many(_pixels_of(error), limits) from None
     except _ERRORS as error:
         raise _damaged(error) from None
-    return _load(image, limits)
+    return _load(image, data, limits)
 
 
-def _load(image: Image.Image, limits: Limits) -> Decoded:
+def _load(image: Image.Image, data: bytes, limits: Limits) -> Decoded:
     width, height = image.size
     if width * height > limits.max_pixels:
         raise _too_many(f"{width:,} x {height:,}", limits)
     kind, mode = image.format or "", image.mode
     try:
-        frames = 1 if kind == "MPO" else int(getattr(image, "n_frames", 1))
+        frames = _count_frames(image, kind, data)
         masked = "transparency" in image.info
         orientation = _orientation(image)
         image.seek(0) if frames > 1 else None
@@ -119,6 +122,35 @@ def _load(image: Image.Image, limits: Limits) -> Decoded:
         raise _damaged(error) from None
     # a phone's JPEG of several pictures is a JPEG to all who read the first; Pillow turns a TIFF itself while it loads
     return Decoded(upright, "JPEG" if kind == "MPO" else kind, mode, frames, orientation != 1, masked)
+
+
+def _count_frames(image: Image.Image, kind: str, data: bytes) -> int:
+    if kind == "TIFF":
+        return _count_pages(data)
+    return 1 if kind == "MPO" else int(getattr(image, "n_frames", 1))
+
+
+def _count_pages(data: bytes) -> int:
+    """Count the pages of a TIFF, `MOST_PAGES` at most: directories, each with the place of the next one (TIFF 6.0, section 2; BigTIFF).
+
+    Raises:
+        EOFError: When a directory is behind the file's end.
+    """
+    order = "<" if data.startswith(b"II") else ">"
+    is_big = struct.unpack_from(f"{order}H", data, 2)[0] == _BIG_TIFF
+    number, place, entry, first = ("Q", "Q", 20, 8) if is_big else ("H", "I", 12, 4)
+    seen = set[int]()
+    try:
+        (offset,) = struct.unpack_from(order + place, data, first)
+        while offset and offset not in seen and len(seen) < MOST_PAGES:
+            seen.add(offset)
+            (entries,) = struct.unpack_from(order + number, data, offset)
+            (offset,) = struct.unpack_from(
+                order + place, data, offset + struct.calcsize(f"<{number}") + entries * entry
+            )
+    except (struct.error, OverflowError):
+        raise EOFError("truncated") from None
+    return len(seen)
 
 
 def _orientation(image: Image.Image) -> int:
