@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, DataError
 from components._core.files import write_bytes
-from components._labels.exchange.contract import WorkItem
+from components._labels.exchange.contract import ExchangeFormat, WorkItem
 from components._labels.exchange.table import FORMATS, find_format
 from components._labels.joined_tables import join_tables
 from components._labels.label_schema import ITEM, LabelSchema
@@ -198,8 +198,24 @@ def _write(schema: LabelSchema, shown: Sequence[str], items: Sequence[WorkItem],
     endings = [name for name in content if name.startswith(".")]
     stem = output.with_suffix("") if output.suffix == endings[0] else output
     files = {name: Path(f"{stem}{name}") if name.startswith(".") else stem.parent / name for name in content}
+    _check_free(known, schema, files[endings[0]])
     for name in reversed(content):  # the list last: what it names is there by then
         os.makedirs(files[name].parent, exist_ok=True)  # noqa: PTH103
         write_bytes(files[name], content[name])
     folders = {str(files[name].parent) for name in content if name not in endings}
     return [*(str(files[name]) for name in endings), *sorted(folders)]
+
+
+def _check_free(format_: ExchangeFormat, schema: LabelSchema, path: Path) -> None:
+    """Refuse to write over a file in which annotators' labels may be: a table is filled in where it lies."""
+    if not path.is_file():
+        return
+    try:
+        found = format_.read(path.read_bytes(), path.name, schema)
+    except DataError:
+        message = "is there already, and is no work list"
+        raise ConfigError(message, where=str(path), remedy="name another file with --output") from None
+    if count := len(found.labels) + len(found.unreadable):
+        message = f"is there already, with {count:,} labels that would be lost"
+        remedy = "name another file with --output; or import this one, and move it"
+        raise ConfigError(message, where=str(path), remedy=remedy)
