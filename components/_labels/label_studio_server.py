@@ -244,8 +244,11 @@ class LabelStudio:
         if status < 400:
             remedy = "give the address that it is redirected to"
             return ConfigError(f"answers with a redirect (HTTP {status})", where=where, remedy=remedy)
-        shown = reply[:300] if reply.lstrip()[:1] == b"{" else b""  # not the page of another server
-        said = "".join(filter(str.isprintable, shown.decode("utf-8", "replace"))).replace(self.token, "***")
+        shown = reply if reply.lstrip()[:1] == b"{" else b""  # not the page of another server
+        said = "".join(filter(str.isprintable, shown.decode("utf-8", "replace")))
+        for secret in filter(None, (self.token, self._access)):  # before it is cut, so that no half of one is left
+            said = said.replace(secret, "***")
+        said = said[:300]
         remedy = "is this the address of Label Studio?" if status in (404, 405) else "see Label Studio's log"
         return ServiceError(f"Label Studio refused {method}: HTTP {status} {said}".rstrip(), where=where, remedy=remedy)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, DataError
 from components._core.project.data_config import Data
 from components._core.suggestions import suggest
 from components._core.types.column_types import BYTES, to_text
@@ -52,13 +52,13 @@ def read_unlabelled(data: Data, schema: LabelSchema, counts: RowCounts) -> Itera
 
     Raises:
         ConfigError: When a column is named as one of a work list, or `labels.id` or `labels.show` name one that is not there.
-        DataError: When the table cannot be read.
+        DataError: When the table cannot be read, or two different rows have one id.
     """
     files = open_source(data.source, data.missing_spans, data.sql).list_files(data.spans)
     table = open_format(data, files[0])
     types = table.infer_schema(files, "")
     check_columns(schema, list(types.types))
-    seen = set[str]()
+    seen = dict[str, str]()
     for file in files:
         for rows in table.read_rows(file, types, "", counts.unreadable.append):
             batch = pa.Table.from_batches([rows.examples])
@@ -88,12 +88,18 @@ def check_columns(schema: LabelSchema, columns: Sequence[str]) -> None:
             )
 
 
-def _with_identity(batch: pa.Table, schema: LabelSchema, seen: set[str], counts: RowCounts) -> pa.Table:
-    items = identify_rows(batch, schema.config.id)
+def _with_identity(batch: pa.Table, schema: LabelSchema, seen: dict[str, str], counts: RowCounts) -> pa.Table:
+    """Add the columns of a work list; `seen` has the content's digest by identity, of the rows before."""
+    column = schema.config.id
+    items = identify_rows(batch, column)
+    contents = identify_rows(batch, "") if column else items
     kept = np.zeros(len(items), np.bool_)
-    for place, item in enumerate(items):
+    for place, (item, content) in enumerate(zip(items, contents, strict=True)):
         kept[place] = item not in seen
-        seen.add(item)
+        if seen.setdefault(item, content) != content:
+            message = f"is {item!r} in two different rows: one of them would never be labelled"
+            remedy = "name a column that identifies a row, or leave labels.id out: then the content does"
+            raise DataError(message, where=f"labels.id {column!r}", remedy=remedy)
     counts.rows += int(kept.sum())
     counts.repeated += len(items) - int(kept.sum())
     own = {

@@ -39,6 +39,7 @@ from pipelines.scaffold.picture_columns import (
     choose_side,
     decide_picture_fitting,
     decide_pictures,
+    find_named_pictures,
 )
 from pipelines.scaffold.project_name import name_note, project_name
 from pipelines.scaffold.project_writer import write_project
@@ -123,14 +124,15 @@ def new_project(
         if pictures
         else _decide_columns(profile, label, target, group, meanings, choices)
     )
-    _check_features(decisions, table.source)
+    named = "" if pictures else find_named_pictures(profile, label)
+    _check_features(decisions, table.source, named)
     kind, why = _choose_kind(choices, profile, label, target, decisions)
     plan = ModelPlan.make(kind, decisions)
     decisions = plan.adapt(decisions)
     name = project_name(folder)
     fitting = decide_picture_fitting(decide_fitting(profile.rows)) if pictures else decide_fitting(profile.rows)
     notes = collect_notes(profile, target, decisions, group, choices.time)
-    notes += filter(None, [why, name_note(folder, name)])
+    notes += filter(None, [named, why, name_note(folder, name)])
     facts = _template_values(folder, table, profile, target, label) | {
         "name": name,
         "fitting": fitting,
@@ -280,13 +282,13 @@ def _unknown_column(names: list[str], label: str) -> str:
     return f"there is no column {label!r}; there are {listed(names)}"
 
 
-def _check_features(decisions: list[Decision], source: str) -> None:
+def _check_features(decisions: list[Decision], source: str, named: str) -> None:
     if any(decision.role not in ("label", "left out") for decision in decisions):
         return
     left_out = [decision for decision in decisions if decision.role == "left out"]
     left = "; ".join(f"{decision.column.name}: {decision.reason}" for decision in left_out)
     message = f"no column is left to predict from ({left or 'there is only the label'})"
-    raise DataError(message, where=source, remedy="add columns that are known before the label is")
+    raise DataError(message, where=source, remedy=named or "add columns that are known before the label is")
 
 
 def _write(folder: Path, facts: dict[str, Any], decisions: list[Decision]) -> list[Path]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from components._core.errors import ConfigError
+from components._core.pictures.measures import format_of_name
 from components._core.project.picture_config import Pictures
 from components._core.types.measured_columns import measured_column
 from pipelines.scaffold.choices import AUTO, Choices
@@ -16,6 +19,8 @@ from pipelines.scaffold.table_profile import Profile
 SIDES = (32, 64, 128)
 """Sides that pictures are scaled to; the first that is not smaller than most pictures, or the last."""
 _KINDS = ("keras", AUTO)
+_NAMES, _MOST_NAMES = 1_000, 0.9
+"""Texts of a column that are looked at, and the share of them that must end as pictures do."""
 _BATCH, _EPOCHS, _PATIENCE = 64, 30, 6
 _LEARNING_RATE, _UNITS, _DROPOUT = 0.002, 64, 0.3
 
@@ -49,6 +54,21 @@ def decide_pictures(profile: Profile, label: str, pictures: Pictures) -> list[De
         else:
             found.append(Decision(column, "left out", "the code that was written looks at the picture alone"))
     return found
+
+
+def find_named_pictures(profile: Profile, label: str) -> str:
+    """Return what a user can do with a column whose texts are names of files of pictures; empty: there is none."""
+    for name, column in zip(profile.sample.column_names, profile.sample.columns, strict=True):
+        if name == label or not pa.types.is_string(column.type):
+            continue
+        values = column.drop_null().slice(0, _NAMES).to_pylist()
+        if values and sum(format_of_name(value) is not None for value in values) >= _MOST_NAMES * len(values):
+            return (
+                f"{name!r} names files of pictures, which are not looked at; for a model that sees them set "
+                f"data.pictures: {{column: {json.dumps(name, ensure_ascii=False)}}} in a project.yaml, or give a folder for each class: "
+                "--data pictures://FOLDER"
+            )
+    return ""
 
 
 def choose_side(profile: Profile, pictures: Pictures) -> int:

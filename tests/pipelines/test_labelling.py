@@ -226,3 +226,28 @@ def test_a_list_needs_a_place_and_labels_a_file(naru: Naru, project: Path) -> No
     assert "--output: is missing" in str(naru("next", ".").exception)
     assert "FILE: is missing" in str(naru("import").exception)
     assert "give a file or --url, not both" in str(naru("import", "x.json", ".", "--url", "http://h").exception)
+
+
+def test_a_list_is_not_written_over_labels_or_another_file(naru: Naru, project: Path) -> None:
+    table = (project / "new.csv").read_bytes()
+    assert "new.csv: is there already, and is no work list" in str(naru("export", ".", "--output", "new.csv").exception)
+    assert (project / "new.csv").read_bytes() == table
+
+    naru("export", ".", "--output", "work.csv")
+    assert naru("export", ".", "--output", "work.csv").exit_code == 0  # an empty one is made again
+    filled = (project / "work.csv").read_text("utf-8-sig").replace(",,,", ",positive,ann,", 1)
+    (project / "work.csv").write_text(filled)
+    assert "work.csv: is there already, with 1 labels that would be lost" in str(
+        naru("export", ".", "--output", "work.csv").exception
+    )
+    assert (project / "work.csv").read_text() == filled
+
+
+def test_two_different_rows_with_one_id_are_named(naru: Naru, project: Path) -> None:
+    (project / "project.yaml").write_text(PROJECT + "  id: nr\n")
+    (project / "new.csv").write_text("nr,review\n1,good\n2,bad\n1,good\n")
+    assert "1 rows repeat another one" in naru("export", ".", "--output", "work.csv").output
+    (project / "new.csv").write_text("nr,review\n1,good\n2,bad\n1,worse\n")
+    result = naru("export", ".", "--output", "other.csv")
+    assert isinstance(result.exception, DataError)
+    assert "labels.id 'nr': is '1' in two different rows" in str(result.exception)

@@ -201,3 +201,17 @@ def test_the_token_is_in_no_representation(studio: FakeLabelStudio) -> None:
 
     assert LEGACY not in repr(server)
     assert ACCESS not in repr(server)
+
+
+def test_no_token_is_in_a_refusal_that_repeats_it(studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, PERSONAL)
+    server = LabelStudio.at(studio.url)
+    server.send_items(SCHEMA, ["review"], ITEMS)
+    studio.broken = [(400, b"x" * 290 + PERSONAL.encode() + b" " + ACCESS.encode())]
+
+    with pytest.raises(ServiceError) as raised:
+        server.read_labels(SCHEMA)
+    assert not any(secret[:6] in str(raised.value) for secret in (PERSONAL, ACCESS))
+    studio.broken = [(400, f"Authorization: Bearer {ACCESS}".encode())]
+    with pytest.raises(ServiceError, match=r"Bearer \*\*\*"):
+        server.read_labels(SCHEMA)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components._core.errors import ConfigError
+from components._core.errors import ConfigError, DataError
 from components._core.project.project_file import load_project
 from pipelines.scaffold.choices import Choices
 from pipelines.scaffold.create_project import Created, new_project
@@ -74,3 +74,15 @@ def test_a_kind_of_model_without_code_for_pictures_is_refused(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="of pictures a project with a Keras model is written"):
         create(tmp_path, f"pictures://{write_zoo(tmp_path / 'zoo')}", "boosted")
     assert not (tmp_path / "zooproj").exists()
+
+
+def test_a_table_that_names_files_of_pictures_says_how_a_model_sees_them(tmp_path: Path) -> None:
+    lines = [f"cat/{number}.JPG,{number % 7},{('cat', 'dog')[number % 2]}" for number in range(60)]
+    (tmp_path / "more.csv").write_text("\n".join(["file,visits,label", *lines]))
+    made = create(tmp_path, str(tmp_path / "more.csv"))
+    assert any('data.pictures: {column: "file"}' in note for note in made.notes)
+    names = [f"imgs/{'ab'[number % 2]}/{number:03}.jpg,{'ab'[number % 2]}" for number in range(60)]
+    (tmp_path / "names.csv").write_text("\n".join(["file,label", *names]))
+    with pytest.raises(DataError) as caught:
+        new_project(tmp_path / "other", data=TableLocation.parse(str(tmp_path / "names.csv")), label="label")
+    assert 'data.pictures: {column: "file"}' in str(caught.value.remedy)

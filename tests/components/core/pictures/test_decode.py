@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import time
 import warnings
 from contextlib import suppress
 
@@ -11,8 +13,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components._core.pictures.canonical import to_canonical
-from components._core.pictures.decode import Limits, PictureError, open_picture
+from components._core.pictures.canonical import to_8_bits, to_canonical
+from components._core.pictures.decode import MOST_PAGES, Limits, PictureError, open_picture
 from tests.components.core.pictures.pictures import bomb, encode, scene
 
 TURNED = Image.Exif()
@@ -179,3 +181,61 @@ def test_a_project_sets_its_own_bounds() -> None:
         open_picture(data, Limits(max_pixels=1_000))
     with pytest.raises(PictureError, match=r"bytes; at most 100 are allowed"):
         open_picture(data, Limits(max_bytes=100))
+
+
+def test_the_pages_of_a_tiff_are_counted_in_both_byte_orders() -> None:
+    pages = [scene(seed) for seed in range(3)]
+    for options in ({}, {"big_tiff": True}):
+        stream = io.BytesIO()
+        pages[0].save(stream, "TIFF", save_all=True, append_images=pages[1:], **options)
+        assert open_picture(stream.getvalue()).frames == 3
+    motorola = b"MM\0*" + struct.pack(">I", 8) + _directory(">", 8, 0)
+    assert open_picture(motorola).frames == 1
+
+
+def test_a_tiff_of_very_many_pages_takes_no_time() -> None:
+    data = b"".join(
+        [b"II*\0", struct.pack("<I", 8)]
+        + [_directory("<", 8 + number * _DIRECTORY, 8 + (number + 1) * _DIRECTORY) for number in range(40_000)]
+    )
+    begun = time.process_time()
+    assert open_picture(data).frames == MOST_PAGES
+    assert time.process_time() - begun < 1
+
+
+def test_a_tiff_whose_pages_end_nowhere_or_in_a_circle_has_those_that_it_has() -> None:
+    circle = b"II*\0" + struct.pack("<I", 8) + _directory("<", 8, 8)
+    assert open_picture(circle).frames == 1
+    with pytest.raises(PictureError, match="is truncated"):
+        open_picture(b"II*\0" + struct.pack("<I", 8) + _directory("<", 8, 1 << 30))
+
+
+def test_many_bits_are_scaled_the_same_in_a_picture_of_several_parts() -> None:
+    levels = np.arange(1 << 16, dtype=np.uint16)
+    wide = np.tile(levels, 40).reshape(-1, 1 << 12)
+    shown = np.asarray(to_8_bits(Image.fromarray(wide)))
+    assert np.array_equal(shown, wide >> 8)
+    real = np.tile(np.linspace(0, 1, 1 << 16, dtype=np.float32), 40).reshape(-1, 1 << 12)
+    assert np.array_equal(
+        np.asarray(to_8_bits(Image.fromarray(real))), (real.astype(np.float64) * 255).astype(np.uint8)
+    )
+
+
+_DIRECTORY = 2 + 9 * 12 + 4
+
+
+def _directory(order: str, place: int, following: int) -> bytes:
+    """A directory of a TIFF with one grey pixel, the byte at `place`."""
+    entries = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, place), (277, 1), (278, 1), (279, 1)]
+    packed = b"".join(
+        struct.pack(
+            f"{order}HHII" if tag == 273 else f"{order}HHIHH",
+            tag,
+            4 if tag == 273 else 3,
+            1,
+            *(value,),
+            *([] if tag == 273 else [0]),
+        )
+        for tag, value in entries
+    )
+    return struct.pack(f"{order}H", len(entries)) + packed + struct.pack(f"{order}I", following)

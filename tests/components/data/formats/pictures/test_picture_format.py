@@ -257,6 +257,19 @@ def test_a_picture_that_a_row_names_is_a_part_of_the_sources_state(tmp_path: Pat
     )
 
 
+def test_what_a_project_keeps_beside_its_table_is_no_part_of_the_sources_state(tmp_path: Path) -> None:
+    write_folder(tmp_path / ".pictures", pictures(2))
+    (tmp_path / "zoo.csv").write_text("picture,label\n.pictures/cat/p00.png,cat\n")
+    data = Data.model_validate({"source": str(tmp_path / "zoo.csv"), "pictures": {}})
+    before = fingerprint_state(data)
+    for name in (".naru/store/zoo/record.json", "__pycache__/model.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("written by a run")
+    assert fingerprint_state(data) == before
+    (tmp_path / ".pictures" / "cat" / "p00.png").write_bytes(encode(scene(77)))
+    assert fingerprint_state(data) != before
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
