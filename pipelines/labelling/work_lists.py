@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from components._core.errors import ConfigError, DataError
+from components._core.errors import ConfigError
 from components._core.files import write_bytes
-from components._labels.exchange.contract import ExchangeFormat, WorkItem
+from components._labels.exchange.contract import WorkItem
 from components._labels.exchange.table import FORMATS, find_format
 from components._labels.joined_tables import join_tables
 from components._labels.label_schema import ITEM, LabelSchema

@@ -232,7 +232,6 @@ NOT_OURS = {
     },
     "components/_data/sources/folders.py": {"NoFilesError"},  # the same
     "components/_data/sources/span_files.py": {"NoFilesError"},  # the same
-    "components/_data/sources/file_rows.py": {"NoFilesError"},  # the same
     "components/_data/sources/registry.py": {"ValueError"},  # a second source of one prefix: a mistake of a programmer
     "components/_core/store/s3.py": {"FileNotFoundError"},  # the same
     "components/_data/formats/avro/arrow_types.py": {"ValueError"},  # reported by the reader, with the rows
@@ -251,9 +250,6 @@ NOT_OURS = {
     "components/_frameworks/table.py": {
         "ValueError"
     },  # two frameworks of one name: a mistake in the code, seen at import
-    "components/_core/pictures/decode.py": {"PictureError"},  # the reason why a row is set aside
-    "components/_data/formats/pictures/picture_files.py": {"PictureError"},  # the same
-    "components/_data/formats/pictures/picture_rows.py": {"PictureError"},  # the same
     "components/_core/project/check_config.py": {"ValueError"},  # pydantic reports it with the field
     "components/_core/project/model_config.py": {"ValueError"},  # the same
     "components/_core/project/yaml_text.py": {"ConstructorError"},  # what the library wants; reported with its line
@@ -308,7 +304,6 @@ NOT_OURS = {
     "components/_labels/votes.py": {
         "ValueError"
     },  # labels are held against the schema before: a mistake of a programmer
-    "components/validate/texts/vocabulary.py": {"ValueError"},  # reported where the champion's vocabulary is read
     "pipelines/cli/label.py": {"Exit"},  # the exit code of a check that failed
     "components/serve/seldon_connections.py": {"HttpRefusal"},
     "components/serve/mlserver_hardening.py": {"MLServerError"},  # what MLServer answers a client with
