@@ -33,7 +33,7 @@ _ERRORS = (
 _MOST_SCANNED = 1_000_000_000
 """Pixels times scans of a JPEG: a progressive one has some ten scans, and each costs as much as the first."""
 _SCAN = b"\xff\xda"
-_MOST_FRAMES = 1_000
+MOST_FRAMES = 1_000
 """Pages of a TIFF up to which they are counted: each takes a third of a millisecond."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHECKED_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
@@ -164,7 +164,7 @@ def _count_frames(image: Image.Image, kind: str) -> int:
         return int(getattr(image, "n_frames", 1))
     count = 1
     with suppress(EOFError):
-        while count < _MOST_FRAMES:
+        while count < MOST_FRAMES:
             image.seek(count)
             count += 1
     image.seek(0)

@@ -2,7 +2,8 @@
 
 Each picture is compared by a small grey copy (`measures.SKETCH_SIDE`), whose mean and contrast are taken out: two show the same when
 their correlation is high. A difference hash of 64 bits, the usual way, calls 1.3 % of all pairs of handwritten digits near duplicates at
-the usual distance of 6 and finds 56 % of their altered copies; a correlation of 0.99 calls 0.0004 % so and finds 96 %. A picture
+the usual distance of 6 and finds 56 % of their altered copies; a correlation of 0.99 calls 0.0004 % so and finds 63 %, and of
+photographs 98 %. A picture
 with hardly any contrast, such as a piece of sky, only has equal ones beside it.
 
 A picture joins the group of the earliest one that is like it, or begins its own. So rows that are added later never change a group, and
