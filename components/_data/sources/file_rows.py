@@ -172,13 +172,23 @@ def _list_folder(filesystem: Any, path: str, location: str) -> _Folder:
     below = len(root)
     paths = sorted(
         each
-        for each in map(str, filesystem.find(root))
+        for each in _find(filesystem, root)
         if not any(part.startswith(_HIDDEN) for part in each[below:].strip("/").split("/"))
     )
     if not paths:
         raise NoFilesError("is a folder without files", where=location, remedy="correct data.source")
     _check_inside(filesystem, root, paths)
     return _Folder(1, "", filesystem, root, paths)
+
+
+def _find(filesystem: Any, root: str) -> Iterator[str]:
+    """Yield the files below a folder; here without asking for the state of each, which takes as long as to decode a small picture."""
+    if not isinstance(filesystem, LocalFileSystem):
+        yield from map(str, filesystem.find(root))
+        return
+    for folder, folders, files in os.walk(root):
+        links = [name for name in folders if os.path.islink(f"{folder}/{name}")]  # noqa: PTH114 - fsspec's paths
+        yield from (f"{folder}/{name}" for name in (*files, *links))
 
 
 def _check_inside(filesystem: Any, root: str, paths: Sequence[str]) -> None:
