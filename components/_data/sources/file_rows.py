@@ -192,7 +192,7 @@ def _list_all(filesystem: Any, roots: Sequence[str], location: str) -> list[str]
     """
     paths = []
     for root in roots:
-        found = [path for path in map(str, filesystem.find(root)) if not _is_hidden(path[len(root) :])]
+        found = [path for path in _find(filesystem, root) if not _is_hidden(path[len(root) :])]
         if not found:
             where = location if len(roots) == 1 and parse_pattern(location) is None else root
             raise NoFilesError("is a folder without files", where=where, remedy="correct data.source")
@@ -200,6 +200,16 @@ def _list_all(filesystem: Any, roots: Sequence[str], location: str) -> list[str]
         _check_classes(root, found, location)
         paths += found
     return sorted(paths)
+
+
+def _find(filesystem: Any, root: str) -> Iterator[str]:
+    """Yield the files below a folder; here without asking for the state of each, which takes as long as to decode a small picture."""
+    if not isinstance(filesystem, LocalFileSystem):
+        yield from map(str, filesystem.find(root))
+        return
+    for folder, folders, files in os.walk(root):
+        links = [name for name in folders if os.path.islink(f"{folder}/{name}")]  # noqa: PTH114 - fsspec's paths
+        yield from (f"{folder}/{name}" for name in (*files, *links))
 
 
 def _is_hidden(below: str) -> bool:
