@@ -18,7 +18,7 @@ from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Data
 from components._core.project.project_file import Project
 from components._core.project.table_config import Csv, Sql, Xlsx
-from components._core.project.text_config import Texts
+from components._core.project.text_config import TEXTS_SCHEME, Texts
 from components._core.suggestions import suggest
 from components._core.types.signature import Feature, Signature
 from components._data.columns.date_orders import OrderCounts, merge_orders
@@ -134,10 +134,13 @@ def open_table(project: Project, signature: Signature) -> ScoringTable:
     data = _with_own_sections(data, files[0])
     state = fingerprint_state(data)
     features = {feature.name: feature for feature in signature.inputs}
-    plain = data.model_copy(update={"odd_cells": "quarantine", "texts": Texts()})  # the predictor masks texts itself
+    # the predictor masks texts itself; files of text are bytes, which must be decoded
+    has_files = data.source.startswith(TEXTS_SCHEME)
+    texts = data.texts.model_copy(update={"mask": [], "near": 0}) if has_files else Texts()
+    plain = data.model_copy(update={"odd_cells": "quarantine", "texts": texts})
     kind = _format_of(plain, files[0]).name
-    texts = {name for name, feature in features.items() if feature.type.is_text and kind in _TEXTS}
-    plain = _with_columns(plain, texts, "text")
+    as_text = {name for name, feature in features.items() if feature.type.is_text and kind in _TEXTS}
+    plain = _with_columns(plain, as_text, "text")
     table = open_format(plain, files[0])
     schema = table.infer_schema(files, "")
     joined = {name for join in data.join for name in [*join.on, join.row_time or data.split.time_column] if name}
@@ -226,7 +229,9 @@ def _with_own_sections(data: Data, file: SpanFile) -> Data:
 
 
 def _format_of(data: Data, file: SpanFile) -> Format:
-    return open_format(data, replace(file, partition=()))
+    """Return the format of a file itself, whatever is made of its columns."""
+    plain = data.model_copy(update={"pictures": None, "texts": Texts()})
+    return open_format(plain, replace(file, partition=()))
 
 
 def _with_columns(data: Data, names: set[str], kind: str) -> Data:
