@@ -230,14 +230,16 @@ def test_a_list_needs_a_place_and_labels_a_file(naru: Naru, project: Path) -> No
 
 def test_a_list_is_not_written_over_labels_or_another_file(naru: Naru, project: Path) -> None:
     table = (project / "new.csv").read_bytes()
-    assert "new.csv: is there already, and is no work list" in str(naru("export", ".", "--output", "new.csv").exception)
+    assert "new.csv: there is a file already, with another content" in str(
+        naru("export", ".", "--output", "new.csv").exception
+    )
     assert (project / "new.csv").read_bytes() == table
 
     naru("export", ".", "--output", "work.csv")
     assert naru("export", ".", "--output", "work.csv").exit_code == 0  # an empty one is made again
     filled = (project / "work.csv").read_text("utf-8-sig").replace(",,,", ",positive,ann,", 1)
     (project / "work.csv").write_text(filled)
-    assert "work.csv: is there already, with 1 labels that would be lost" in str(
+    assert "work.csv: there is a file already, with another content" in str(
         naru("export", ".", "--output", "work.csv").exception
     )
     assert (project / "work.csv").read_text() == filled

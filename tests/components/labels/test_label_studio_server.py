@@ -207,11 +207,11 @@ def test_no_token_is_in_a_refusal_that_repeats_it(studio: FakeLabelStudio, monke
     monkeypatch.setenv(TOKEN, PERSONAL)
     server = LabelStudio.at(studio.url)
     server.send_items(SCHEMA, ["review"], ITEMS)
-    studio.broken = [(400, b"x" * 290 + PERSONAL.encode() + b" " + ACCESS.encode())]
+    studio.broken = [(400, b"{" + b"x" * 290 + PERSONAL.encode() + b" " + ACCESS.encode())]
 
     with pytest.raises(ServiceError) as raised:
         server.read_labels(SCHEMA)
     assert not any(secret[:6] in str(raised.value) for secret in (PERSONAL, ACCESS))
-    studio.broken = [(400, f"Authorization: Bearer {ACCESS}".encode())]
+    studio.broken = [(400, json.dumps({"detail": f"Authorization: Bearer {ACCESS}"}).encode())]
     with pytest.raises(ServiceError, match=r"Bearer \*\*\*"):
         server.read_labels(SCHEMA)
