@@ -134,7 +134,7 @@ def _count_pages(data: bytes) -> int:
     """Count the pages of a TIFF, `MOST_PAGES` at most: directories, each with the place of the next one (TIFF 6.0, section 2; BigTIFF).
 
     Raises:
-        EOFError: When a directory is behind the file's end.
+        PictureError: When a directory is behind the file's end.
     """
     order = "<" if data.startswith(b"II") else ">"
     is_big = struct.unpack_from(f"{order}H", data, 2)[0] == _BIG_TIFF
@@ -149,7 +149,7 @@ def _count_pages(data: bytes) -> int:
                 order + place, data, offset + struct.calcsize(f"<{number}") + entries * entry
             )
     except (struct.error, OverflowError):
-        raise EOFError("truncated") from None
+        raise PictureError("is truncated: its end is missing") from None
     return len(seen)
 
 
