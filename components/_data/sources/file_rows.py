@@ -24,6 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 from components._core.errors import DataError
 from components._core.files import fingerprint_of
 from components._core.store.filesystems import open_filesystem
+from components._core.types.binary_arrays import binary_array
 from components._data.sources.batch_files import FORMAT, Batches, BatchFiles
 from components._data.sources.contract import NoFilesError, SpanFile
 from components._data.sources.files import FileSource, metadata_of
@@ -170,7 +171,7 @@ class _Folder:
     def _batch(self, paths: list[str], values: list[bytes], schema: pa.Schema) -> pa.RecordBatch:
         labels, names = [self._label(path) for path in paths], [self._name(path) for path in paths]
         return pa.RecordBatch.from_arrays(
-            [pa.array(values, pa.large_binary()), pa.array(labels, pa.string()), pa.array(names, pa.string())],
+            [binary_array(values, pa.large_binary()), pa.array(labels, pa.string()), pa.array(names, pa.string())],
             schema=schema,
         )
 

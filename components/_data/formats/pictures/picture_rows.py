@@ -17,6 +17,7 @@ from components._core.pictures.decode import Limits, PictureError, open_picture
 from components._core.pictures.measures import TYPES, Measures, Reduced, measure_all, reduce_picture
 from components._core.pictures.near_groups import NearGroups
 from components._core.project.picture_config import PATH_COLUMN, Pictures
+from components._core.types.binary_arrays import binary_array
 from components._core.types.measured_columns import GROUP, measured_column
 from components._core.types.texts import shorten
 from components._data.formats.bad_rows import BadRow
@@ -173,7 +174,7 @@ class PictureRows:
     def _with_measures(self, rows: Rows, good: list[tuple[bytes, Measures]], cells: Collection[str]) -> Rows:
         column, measures = self.pictures.column, [each for _, each in good]
         columns = dict(zip(rows.examples.schema.names, rows.examples.columns, strict=True))
-        columns[column] = pa.array([data for data, _ in good], pa.binary())
+        columns[column] = binary_array([data for data, _ in good], pa.binary())
         groups = self._group(measures)
         for name, kind in TYPES.items():
             values = groups if name == GROUP else [getattr(each, name) for each in measures]
