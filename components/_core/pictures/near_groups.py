@@ -56,9 +56,9 @@ class NearGroups:
         self._width = max(float(np.sqrt(2 * (1 - correlation))), 1e-3) * (1 + _SLACK)
         self._count = 0
         self._sketches = np.empty((_BLOCK, _SIZE), np.uint8)
-        self._outlines = np.empty((_BLOCK, _WAVES + 1), np.float32)
+        self._outlines = np.empty((_RECENT + _BLOCK, _WAVES + 1), np.float32)
         self._ids = np.empty(_BLOCK, np.uint64)
-        self._keys, self._sorted = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._keys, self._sorted = np.empty(0, np.int64), np.empty(0, np.uint32)
         self._sorted_outlines = np.empty((0, _WAVES + 1), np.float32)
 
     def assign(self, sketches: Sketches, digests: Sequence[str]) -> list[str]:
@@ -90,15 +90,15 @@ class NearGroups:
         """Return the earliest first picture that is like each; -1: none."""
         found = np.full(len(units), self._count, np.int64)
         every = np.arange(len(units))
-        for start in range(len(self._sorted), self._count, _TILE):
-            tile = self._outlines[start : min(start + _TILE, self._count)]
-            rows, others = self._may_be_alike(outlines, every, tile)
-            self._note(found, units, rows, others + start)
+        recent = self._count - len(self._sorted)
+        if recent:
+            rows, others = self._may_be_alike(outlines, every, self._outlines[:recent])
+            self._note(found, units, rows, others + len(self._sorted))
         for rows, start, end in self._ranges(outlines):
             for first in range(start, end, _TILE):
                 last = min(first + _TILE, end)
                 matched, others = self._may_be_alike(outlines, rows, self._sorted_outlines[first:last])
-                self._note(found, units, matched, self._sorted[others + first])
+                self._note(found, units, matched, self._sorted[others + first].astype(np.int64))
         found[found == self._count] = -1
         return found
 
@@ -154,22 +154,29 @@ class NearGroups:
     def _keep(self, sketches: Sketches, outlines: Floats, ids: NDArray[np.uint64]) -> None:
         total = self._count + len(ids)
         if total > len(self._ids):
-            for name in ("_sketches", "_outlines", "_ids"):
+            for name in ("_sketches", "_ids"):
                 old = getattr(self, name)
                 grown = np.empty_like(old, shape=(max(total, len(old) * 3 // 2), *old.shape[1:]))
                 grown[: self._count] = old[: self._count]
                 setattr(self, name, grown)
         added = slice(self._count, total)
-        self._sketches[added], self._outlines[added], self._ids[added] = sketches, outlines, ids
+        self._sketches[added], self._ids[added] = sketches, ids
+        recent = self._count - len(self._sorted)
+        self._outlines[recent : recent + len(ids)] = outlines
         self._count = total
         if total - len(self._sorted) >= _RECENT:
             self._sort()
 
     def _sort(self) -> None:
-        keys = _pack(self._cells(self._outlines[: self._count]))
-        self._sorted = np.argsort(keys, kind="stable")
-        self._keys = keys[self._sorted]
-        self._sorted_outlines = self._outlines[self._sorted]
+        """Sort the recent first pictures in among the others."""
+        known = len(self._sorted)
+        outlines = self._outlines[: self._count - known]
+        keys = _pack(self._cells(outlines))
+        order = np.argsort(keys, kind="stable")
+        places = np.searchsorted(self._keys, keys[order], side="right")
+        self._keys = np.insert(self._keys, places, keys[order])
+        self._sorted = np.insert(self._sorted, places, order.astype(np.uint32) + np.uint32(known))
+        self._sorted_outlines = np.insert(self._sorted_outlines, places, outlines[order], axis=0)
 
 
 def _pack(cells: Rows) -> Rows:

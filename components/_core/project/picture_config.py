@@ -15,6 +15,8 @@ PICTURES_SCHEME = "pictures://"
 WEBDATASET_SCHEME = "webdataset://"
 """Beginning of a source that is tar archives of samples."""
 DEFAULT_COLUMN, PATH_COLUMN = "picture", "path"
+PICTURE_ENDINGS = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp"})
+"""Endings of the names of pictures."""
 _PATH_REASON = "names the file: a request does not have it"
 
 

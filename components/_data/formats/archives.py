@@ -17,6 +17,7 @@ _OTHER = {
     b"\xff\x06\x00\x00sNaPpY": "compressed by snappy",
 }
 """Beginnings of files."""
+_PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
 _READ = "gzip, bzip2, xz and zstandard are read as they are"
 _TAR, _TAR_AT = b"ustar", 257
 _WHOLE = {b"PAR1": "Parquet", _ZIP: "a workbook or an archive"}
@@ -35,7 +36,11 @@ def refuse_archive(file: SpanFile, content: bytes, compression: str) -> None:
         DataError: With how to read the table in it.
     """
     if content[_TAR_AT:].startswith(_TAR):
-        raise DataError("is a tar archive", where=file.name, remedy="unpack it, and name the folder or the file")
+        remedy = "unpack it, and name the folder or the file; of samples with pictures: webdataset://ARCHIVE"
+        raise DataError("is a tar archive", where=file.name, remedy=remedy)
+    if any(content.startswith(start) for start in _PICTURES):
+        remedy = "of a folder with a folder of pictures for each class: pictures://FOLDER (docs/pictures.md)"
+        raise DataError("is a picture, not a table", where=file.name, remedy=remedy)
     other = next((kind for start, kind in _OTHER.items() if content.startswith(start)), "")
     if other:
         raise DataError(f"is {other}, which is not read", where=file.name, remedy=f"unpack it; {_READ}")

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from components._core.errors import DataError
+from components._core.project.picture_config import PICTURE_ENDINGS, PICTURES_SCHEME
 from components._data.sources.contract import NoFilesError, SpanFile
 
 _HIDDEN = ("_", ".")
@@ -48,6 +49,8 @@ def _check_kinds(folder: str, files: list[SpanFile]) -> None:
     if len(kinds) > 1:
         found = ", ".join(f"{count:,} {ending or 'without an extension'}" for ending, count in kinds.most_common())
         remedy = "keep the files of the table in a folder of their own; names that begin with _ or . are skipped"
+        if {ending.removeprefix(".") for ending in kinds} <= PICTURE_ENDINGS:
+            remedy = f"of pictures, in a folder for each class: {PICTURES_SCHEME}FOLDER (docs/pictures.md)"
         raise DataError(f"is a folder with files of several kinds: {found}", where=folder, remedy=remedy)
 
 

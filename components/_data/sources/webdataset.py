@@ -22,14 +22,13 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from components._core.errors import DataError, first_line
-from components._core.project.picture_config import DEFAULT_COLUMN, PATH_COLUMN
+from components._core.project.picture_config import DEFAULT_COLUMN, PATH_COLUMN, PICTURE_ENDINGS
 from components._data.sources.batch_files import FORMAT, Batches, BatchFiles
 from components._data.sources.contract import SpanFile
 from components._data.sources.files import FileSource
 from components._data.sources.span_expression import MissingSpans
 
 LABEL, TEXT = "label", "text"
-_PICTURES = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp"})
 _TEXTS = {"cls": LABEL, "txt": TEXT}
 _JSON = "json"
 _MOST_BYTES = 512 << 20
@@ -111,7 +110,7 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 
 def _remedy() -> str:
-    return f"name pictures {', '.join(sorted(_PICTURES))}; labels .cls, texts .txt, other columns .json"
+    return f"name pictures {', '.join(sorted(PICTURE_ENDINGS))}; labels .cls, texts .txt, other columns .json"
 
 
 def _batches(file: SpanFile, schema: pa.Schema) -> Batches:
@@ -178,11 +177,11 @@ def _members(file: SpanFile) -> Iterator[tuple[str, bytes | None]]:
             with tarfile.open(fileobj=stream, mode="r|*") as archive:
                 for member in archive:
                     ending = _split(member.name)[2]
-                    if member.isreg() and ending in {*_PICTURES, *_TEXTS, _JSON}:
+                    if member.isreg() and ending in {*PICTURE_ENDINGS, *_TEXTS, _JSON}:
                         yield member.name, _content(archive, member, file)
                     elif (
                         member.isreg()
-                        and ending.rpartition(".")[2] in _PICTURES
+                        and ending.rpartition(".")[2] in PICTURE_ENDINGS
                         and _split(member.name)[0][-1:] not in ("", "/")
                     ):
                         yield member.name, None
@@ -194,7 +193,7 @@ def _members(file: SpanFile) -> Iterator[tuple[str, bytes | None]]:
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, file: SpanFile) -> bytes:
     """Return a member's content; of a picture that is longer than any project allows the beginning, which is refused by its size."""
     opened: BinaryIO | Any = archive.extractfile(member)
-    if _split(member.name)[2] in _PICTURES:
+    if _split(member.name)[2] in PICTURE_ENDINGS:
         return bytes(opened.read(_MOST_BYTES))
     content = bytes(opened.read(_MOST_TEXT + 1))
     if len(content) > _MOST_TEXT:
@@ -211,7 +210,7 @@ def _split(name: str) -> tuple[str, str, str]:
 
 
 def _add(row: Row, name: str, ending: str, content: bytes, file: SpanFile) -> None:
-    if ending in _PICTURES:
+    if ending in PICTURE_ENDINGS:
         if (other := row.get(PATH_COLUMN)) is not None:
             message = f"has two pictures of one sample: {other!r} and {name!r}"
             raise DataError(message, where=file.name, remedy="name the samples differently, or take one picture out")

@@ -16,6 +16,7 @@ from components._core.errors import DataError
 from components._core.project.data_config import Data
 from components._data.formats.registry import open_format
 from components._data.sources.registry import open_source
+from tests.components.core.pictures.pictures import encode, scene
 from tests.components.data.formats.csv.ingest_csv import ingest
 
 CSV = b"x,y\n" + b"".join(b"%d,%d\n" % (n, n % 5) for n in range(60))
@@ -70,3 +71,14 @@ def test_the_file_in_an_archive_is_read_by_the_address_of_the_remedy(tmp_path: P
     (tmp_path / "t.zip").write_bytes(zipped("t.csv"))
     (file,) = open_source(f"zip://t.csv::file://{tmp_path}/t.zip").list_files("all")
     assert open_format(Data(source=file.name), file).column_names(file) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [(["a.png"], "is a picture, not a table"), (["a.png", "b.gif"], "several kinds")]
+)
+def test_a_folder_of_pictures_is_refused_with_how_it_is_named(names: list[str], message: str, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(encode(scene(), name[2:].upper()))
+    with pytest.raises(DataError, match=message) as refused:
+        open_format(Data(source=str(tmp_path)), open_source(str(tmp_path)).list_files("all")[0])
+    assert "pictures://" in refused.value.remedy
