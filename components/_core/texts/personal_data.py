@@ -113,7 +113,11 @@ def count_column(column: pa.Array, kinds: Collection[str] = KINDS) -> dict[str, 
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
 _BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
 _WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
-_PLAIN: dict[int, int | str] = {**_WIDE, **dict.fromkeys(map(ord, _DASHES), "-"), **dict.fromkeys(map(ord, _BLANKS), " ")}
+_PLAIN: dict[int, int | str] = {
+    **_WIDE,
+    **dict.fromkeys(map(ord, _DASHES), "-"),
+    **dict.fromkeys(map(ord, _BLANKS), " "),
+}
 """What is written for the ASCII characters of a number or an address, one for one: wide forms, as of a Korean or Japanese keyboard, dashes, blanks."""
 _DIGIT_CLASS = "[0-9\uff10-\uff19]"
 _ENOUGH_DIGITS = _DIGIT_CLASS + f"(?:[ .()\\-{_DASHES}{_BLANKS}\uff08\uff09\uff0e]{{0,3}}{_DIGIT_CLASS}){{6}}"
