@@ -40,9 +40,10 @@ class Found:
 def find(text: str, kinds: Collection[str] = KINDS) -> list[Found]:
     """Return the personal data in a text, in order and without overlaps."""
     found: list[Found] = []
+    plain = text if text.isascii() else text.translate(_PLAIN)
     for kind in KINDS:
         if kind in kinds:
-            for start, end in _FINDERS[kind](text):
+            for start, end in _FINDERS[kind](plain):
                 place = bisect(found, start, key=lambda one: one.start)
                 is_behind = place == 0 or found[place - 1].end <= start
                 if is_behind and (place == len(found) or end <= found[place].start):
@@ -68,7 +69,7 @@ def placeholder(kind: str) -> str:
 
 def may_have(column: pa.Array, kinds: Collection[str] = KINDS) -> pa.Array:
     """Return quickly which texts may have personal data (bool [rows]); false where a text is null or surely has none."""
-    marks = [pc.match_substring(column, "@")] if MAIL in kinds else []
+    marks = [pc.match_substring_regex(column, "[@\uff20]")] if MAIL in kinds else []
     if set(kinds) - {MAIL}:
         marks.append(pc.match_substring_regex(column, _ENOUGH_DIGITS))
     result = pa.array([False] * len(column)) if not marks else marks[0]
@@ -109,7 +110,17 @@ def count_column(column: pa.Array, kinds: Collection[str] = KINDS) -> dict[str, 
     return rows
 
 
-_ENOUGH_DIGITS = r"\d(?:[ .()-]{0,2}\d){6}"
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
+_BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
+_WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+_PLAIN: dict[int, int | str] = {
+    **_WIDE,
+    **dict.fromkeys(map(ord, _DASHES), "-"),
+    **dict.fromkeys(map(ord, _BLANKS), " "),
+}
+"""What is written for the ASCII characters of a number or an address, one for one: wide forms, as of a Korean or Japanese keyboard, dashes, blanks."""
+_DIGIT_CLASS = "[0-9\uff10-\uff19]"
+_ENOUGH_DIGITS = _DIGIT_CLASS + f"(?:[ .()\\-{_DASHES}{_BLANKS}\uff08\uff09\uff0e]{{0,3}}{_DIGIT_CLASS}){{6}}"
 """RE2, as Arrow has it; the shortest number here has seven digits."""
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!#$%&'*+/=?^_`{|}~-")
 """Characters of the part before the @ (RFC 5322, dot-atom)."""
@@ -119,7 +130,7 @@ _DOMAIN = re.compile(
 )
 _ALONE = r"(?<!\d)(?<!\d[-.])"
 _END = r"(?!\d)(?![-.]\d)"
-_RESIDENT = re.compile(_ALONE + r"(\d{2})(\d{2})(\d{2})([- ]?)([1-8])\d{6}" + _END)
+_RESIDENT = re.compile(_ALONE + r"(\d{2})(\d{2})(\d{2})( ?- ?| ?)([1-8])\d{6}" + _END)
 _CARD = re.compile(
     _ALONE
     + r"(?:\d{13,19}|(?P<a>\d{4})(?P<s>[ -])\d{4}(?P=s)\d{4}(?P=s)\d{1,4}(?:(?P=s)\d{1,3})?|\d{4}(?P<t>[ -])\d{6}(?P=t)\d{4,5})"
@@ -130,7 +141,7 @@ _PHONES = [
     # Korea: mobile, Seoul, other areas and services with a leading zero; +82 and 0082 leave it out
     re.compile(
         _ALONE
-        + r"(?:(?:\+|00)82[-. ]?\(?0?\)?|\(?0)(?:1[016789]|2|[3-6][1-5]|70|50[2-8]|80)\)?[-. ]?\d{3,4}[-. ]?\d{4}"
+        + r"(?:(?:\+|00)82[-. ]?\(?0?\)?|\(?0)(?:1[016789]|2|[3-6][1-5]|70|50[2-8]|80)\)?(?: ?[-.] ?| ?)\d{3,4}(?: ?[-.] ?| ?)\d{4}"
         + _END
     ),
     # any country: a plus sign or 00, the country's number, at least 7 and at most 15 digits (E.164)
@@ -168,7 +179,7 @@ def _find_residents(text: str) -> Iterator[tuple[int, int]]:
         if born is None:
             continue
         # Numbers given from October 2020 on are random after the digit of the sex; only the hyphen tells them from others.
-        if _has_check_digit(digits) or (born >= _RANDOM_FROM and one[4] == "-"):
+        if _has_check_digit(digits) or (born >= _RANDOM_FROM and "-" in one[4]):
             yield one.span()
 
 

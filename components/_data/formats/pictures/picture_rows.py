@@ -33,7 +33,8 @@ _ID_DIGITS = 16
 _AT_ONCE = 32
 """Pictures that a thread reads before it is asked again: to hand over one costs as much as to decode a small one."""
 
-Read = tuple[bytes, Measures] | PictureError
+Read = tuple[bytes | None, Measures] | PictureError
+"""The canonical bytes and the measures of a picture; no bytes where those of the row are canonical. Or why it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -151,13 +152,14 @@ class PictureRows:
         measures = iter(measure_all([each[1] for each in read if not isinstance(each, PictureError)]))
         return [each if isinstance(each, PictureError) else (each[0], next(measures)) for each in read]
 
-    def _read(self, value: str | bytes | None, name: str) -> tuple[bytes, Reduced] | PictureError:
+    def _read(self, value: str | bytes | None, name: str) -> tuple[bytes | None, Reduced] | PictureError:
         try:
             if not value:
                 raise PictureError("is missing")
             data = self.files.read(value) if isinstance(value, str) else value
             decoded = open_picture(data, self.limits)
-            return canonical_bytes(data, decoded), reduce_picture(data, decoded, name)
+            canonical = canonical_bytes(data, decoded)
+            return None if canonical is value else canonical, reduce_picture(data, decoded, name)
         except PictureError as error:
             return error
 
@@ -171,10 +173,13 @@ class PictureRows:
                 text = ",".join(str(row.column(row.schema.get_field_index(other))[0].as_py()) for other in others)
                 self.reject(BadRow(self.file.name, int(lines[place]), f"{which}: {each}", text, unit=self.unit))
 
-    def _with_measures(self, rows: Rows, good: list[tuple[bytes, Measures]], cells: Collection[str]) -> Rows:
+    def _with_measures(self, rows: Rows, good: list[tuple[bytes | None, Measures]], cells: Collection[str]) -> Rows:
         column, measures = self.pictures.column, [each for _, each in good]
         columns = dict(zip(rows.examples.schema.names, rows.examples.columns, strict=True))
-        columns[column] = binary_array([data for data, _ in good], pa.binary())
+        if any(data is not None for data, _ in good):  # else the row's own bytes stay, without a copy
+            own = columns[column]
+            every = [own[place].as_py() if data is None else data for place, (data, _) in enumerate(good)]
+            columns[column] = binary_array(every, pa.binary())
         groups = self._group(measures)
         for name, kind in TYPES.items():
             values = groups if name == GROUP else [getattr(each, name) for each in measures]

@@ -101,3 +101,21 @@ def test_no_text_takes_more_than_linear_time(part):
     find(text)
 
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("전화 010 - 1234 - 5678 로", "전화 [phone] 로"),
+        ("０１０－１２３４－５６７８", "[phone]"),
+        ("010‐1234‐5678 또는 010–1234–5678", "[phone] 또는 [phone]"),
+        ("kim＠example．com", "[mail]"),
+        ("4111\u00a01111\u00a01111\u00a01111", "[card]"),
+        ("900101 - 1234568", "[resident_number]"),
+        ("값은 １２３ 이고 ４５６ 입니다", "값은 １２３ 이고 ４５６ 입니다"),
+    ],
+)
+def test_wide_digits_other_dashes_and_blanks_hide_nothing(text: str, masked: str) -> None:
+    assert mask(text) == masked
+    column, _ = mask_column(pa.array([text, "plain"]), KINDS)
+    assert column.to_pylist() == [masked, "plain"]
