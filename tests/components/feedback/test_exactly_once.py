@@ -63,7 +63,9 @@ def with_one_span(root: Path) -> Place:
 SECOND = sorted([expected(1, 1), expected(5, 1), expected(6, 1)], key=str)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, id="before", marks=pytest.mark.slow), pytest.param(True, id="after")]
+)
 def test_a_run_that_is_killed_at_any_write_is_ended_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:

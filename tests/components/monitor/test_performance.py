@@ -300,6 +300,7 @@ def test_the_estimate_stands_beside_the_realised_metric_and_judges_nothing(servi
     assert [share for _, share, rows in curve if rows > 50] == pytest.approx([0.5] * 8, abs=0.2)
 
 
+@pytest.mark.slow
 def test_values_never_seen_can_be_learned_once_enough_labelled_rows_have_them(service: Service) -> None:
     for day, hour in product(range(14, DAYS), HOURS):
         at = START + day * DAY + hour * HOUR
@@ -330,6 +331,7 @@ def test_the_offline_metric_moves_with_a_promotion(service: Service) -> None:
     assert (after["baseline"], after["status"], after["measured"]) == (0.52, "pass", before["measured"])
 
 
+@pytest.mark.slow
 def test_windows_that_are_only_partial_start_nothing(service: Service) -> None:
     service.write_labels(0.4, lambda day: day < 7)  # the bad days are not older than feedback.wait
     assert service.join().span == 1
@@ -345,6 +347,7 @@ def test_windows_that_are_only_partial_start_nothing(service: Service) -> None:
     assert any("partial, cannot alarm" in sentence for sentence in found.performance)
 
 
+@pytest.mark.slow
 def test_one_final_window_that_is_read_again_and_again_is_one_alarm(service: Service) -> None:
     service.write_labels(0.95, lambda day: day < 14)
     service.join()

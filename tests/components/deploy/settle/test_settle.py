@@ -414,6 +414,7 @@ def test_a_beginning_that_is_killed_after_any_step_is_made_up_for_by_the_next_lo
 
 
 @pytest.mark.parametrize("ends", ["stopped", "promoted"])
+@pytest.mark.slow
 def test_an_end_that_is_killed_after_any_step_is_made_up_for_by_the_next_look(served: Served, ends: str) -> None:
     steps, number = 0, 2
     while True:

@@ -43,6 +43,7 @@ def _fit(rows: TransformedRows, weights: list[float] | None, folder: Path) -> tu
     return progress, float(np.asarray(model({"x": np.zeros((1, 1), np.float32)}))[0, 0])
 
 
+@pytest.mark.slow
 def test_a_weighted_class_counts_as_often_as_its_weight_says(rows: TransformedRows, tmp_path: Path) -> None:
     _, plain = _fit(rows, None, tmp_path)
     progress, weighted = _fit(rows, [1.0, (ROWS - POSITIVES) / POSITIVES], tmp_path)
