@@ -195,9 +195,6 @@ NOT_OURS = {
     "components/_core/project/gate_config.py": {"ValueError"},  # the same
     "components/_core/project/join_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/label_config.py": {"ValueError"},  # the same
-    "components/_core/types/binary_arrays.py": {
-        "ValueError"
-    },  # more bytes than batches are allowed to have: a mistake of a programmer
     "components/_core/project/live_test_config.py": {"ValueError"},  # what pydantic wants of a validator
     "components/_core/project/keep_config.py": {
         "ValueError"
