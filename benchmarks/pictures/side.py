@@ -9,13 +9,12 @@ import io
 import json
 import os
 import sys
-import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks.ingest_run import prepare_ingest
 from benchmarks.machine import peak_mib
 from benchmarks.pictures.made import CLASSES
 
@@ -41,45 +40,15 @@ def prepare_pillow(folder: Path) -> Callable[[], None]:
 
 
 def prepare_naru(folder: Path) -> Callable[[], None]:
-    """Ingest and validate the pictures, as a run does; the imports are made before, as a run makes them once for all stages."""
-    from components._core.project.project_file import Project
-    from components.ingest.ingest import ingest_examples
-    from components.validate.validate import validate_examples
-
-    project = Project.model_validate(
-        {
-            "name": "pictures",
-            "task": "binary_classification",
-            "label": "label",
-            "positive": CLASSES[1],
-            "data": {"source": f"pictures://{folder}"},
-        }
-    )
-
-    def run() -> None:
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            names = ("examples", "quarantine", "statistics", "schema", "validation")
-            examples, quarantine, statistics, schema, validation = (Path(scratch) / name for name in names)
-            for made in (examples, quarantine, statistics, schema, validation):
-                made.mkdir()
-            ingest_examples(project, examples=examples, quarantine=quarantine)
-            ingested = time.perf_counter()
-            code = Path(scratch) / "code.zip"
-            with zipfile.ZipFile(code, "w"):
-                pass
-            validate_examples(
-                project,
-                champion="none",
-                code=code,
-                examples=examples,
-                statistics=statistics,
-                schema=schema,
-                validation=validation,
-                page=Path(scratch) / "page.html",
-            )
-            print(f"validate took {time.perf_counter() - ingested:.1f} s", file=sys.stderr)
-
-    return run
+    """Ingest and validate the pictures."""
+    project = {
+        "name": "pictures",
+        "task": "binary_classification",
+        "label": "label",
+        "positive": CLASSES[1],
+        "data": {"source": f"pictures://{folder}"},
+    }
+    return prepare_ingest(project, folder.parent)
 
 
 SIDES: dict[str, Callable[[Path], Callable[[], None]]] = {"pillow": prepare_pillow, "naru": prepare_naru}

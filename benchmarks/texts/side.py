@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ingest_run import prepare_ingest
 from benchmarks.machine import peak_mib
 
 MASK = ["mail", "phone", "card", "resident_number"]
@@ -33,40 +32,10 @@ def prepare_arrow(source: Path) -> Callable[[], None]:
 
 
 def prepare_naru(source: Path, texts: dict[str, Any] | None, checked: bool = False) -> Callable[[], None]:
-    """Ingest the table, and validate it if wanted; the imports are made before, as a run makes them once for all stages."""
-    from components._core.project.project_file import parse_project
-    from components.ingest.ingest import ingest_examples
-    from components.validate.validate import validate_examples
-
+    """Ingest the table, and validate it if wanted."""
     data = {"source": str(source), **({"texts": texts} if texts else {})}
-    project = parse_project({"name": "texts", "task": "multiclass_classification", "label": "label", "data": data})
-
-    def run() -> None:
-        with tempfile.TemporaryDirectory(dir=source.parent) as scratch:
-            names = ("examples", "quarantine", "statistics", "schema", "validation")
-            examples, quarantine, statistics, schema, validation = (Path(scratch) / name for name in names)
-            for made in (examples, quarantine, statistics, schema, validation):
-                made.mkdir()
-            ingest_examples(project, examples=examples, quarantine=quarantine)
-            if not checked:
-                return
-            ingested = time.perf_counter()
-            code = Path(scratch) / "code.zip"
-            with zipfile.ZipFile(code, "w"):
-                pass
-            validate_examples(
-                project,
-                champion="none",
-                code=code,
-                examples=examples,
-                statistics=statistics,
-                schema=schema,
-                validation=validation,
-                page=Path(scratch) / "page.html",
-            )
-            print(f"validate took {time.perf_counter() - ingested:.1f} s", file=sys.stderr)
-
-    return run
+    project = {"name": "texts", "task": "multiclass_classification", "label": "label", "data": data}
+    return prepare_ingest(project, source.parent, checked)
 
 
 SIDES: dict[str, Callable[[Path], Callable[[], None]]] = {

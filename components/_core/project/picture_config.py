@@ -7,17 +7,17 @@ from typing import Annotated, Any
 from pydantic import Field, StrictInt
 
 from components._core.project.config_types import Real, Section
-from components._core.project.split_config import goes_by_features
+from components._core.project.measured_exclusions import exclude_measured
+from components._core.types.file_columns import PATH_COLUMN, PATH_REASON
 from components._core.types.measured_columns import GROUP, PICTURE_MEASURES, REASON, measured_column
 
 PICTURES_SCHEME = "pictures://"
 """Beginning of a source that is a folder of pictures, with a folder for each class."""
 WEBDATASET_SCHEME = "webdataset://"
 """Beginning of a source that is tar archives of samples."""
-DEFAULT_COLUMN, PATH_COLUMN = "picture", "path"
+DEFAULT_COLUMN = "picture"
 PICTURE_ENDINGS = frozenset({"jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "bmp"})
 """Endings of the names of pictures."""
-_PATH_REASON = "names the file: a request does not have it"
 
 
 class Pictures(Section):
@@ -82,16 +82,9 @@ def with_pictures(raw: Any) -> Any:
     pictures = given if isinstance(given, Pictures) else _parse(given)
     if pictures is None:
         return raw  # pydantic says what is wrong
-    reasons = {**pictures.measured, **({PATH_COLUMN: _PATH_REASON} if has_files else {})}
-    completed = {**raw, "pictures": given}
-    exclude, known = raw.get("exclude") or [], raw.get("exclusion_reasons") or {}
-    if isinstance(exclude, list) and isinstance(known, dict):
-        completed["exclude"] = [*exclude, *(name for name in reasons if name not in exclude)]
-        completed["exclusion_reasons"] = {**reasons, **known}
-    split = raw.get("split") or {}
-    if pictures.group_column and isinstance(split, dict) and goes_by_features(split):
-        completed["split"] = {**split, "method": "group", "by": [pictures.group_column]}
-    return completed
+    reasons = {**pictures.measured, **({PATH_COLUMN: PATH_REASON} if has_files else {})}
+    groups = [pictures.group_column] if pictures.group_column else []
+    return exclude_measured({**raw, "pictures": given}, reasons, groups)
 
 
 def _parse(given: dict[str, Any]) -> Pictures | None:

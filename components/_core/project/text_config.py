@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictInt, field_validator
 
 from components._core.project.config_types import Real, Section
-from components._core.project.split_config import goes_by_features
+from components._core.project.measured_exclusions import exclude_measured
+from components._core.types.file_columns import PATH_COLUMN, PATH_REASON
 from components._core.types.measured_columns import GROUP, REASON, TEXT_MEASURES, measured_column
 
 TEXTS_SCHEME = "texts://"
 """Beginning of a source that is a folder of files of text, with a folder for each class."""
 TEXT_LINES = "text_lines"
 """The format of plain text with a row for each line."""
-TEXT, PATH = "text", "path"
+TEXT = "text"
 """Columns of these."""
-_PATH_REASON = "names the file: a request does not have it"
 
 
 class Texts(Section):
@@ -97,16 +97,8 @@ def with_texts(raw: Any) -> Any:
     texts = given if isinstance(given, Texts) else _parse(given)
     if texts is None or not texts.columns:
         return raw  # pydantic says what is wrong
-    reasons = {**texts.measured, **({PATH: _PATH_REASON} if has_files else {})}
-    completed = {**raw, "texts": given}
-    exclude, known = raw.get("exclude") or [], raw.get("exclusion_reasons") or {}
-    if isinstance(exclude, list) and isinstance(known, dict):
-        completed["exclude"] = [*exclude, *(name for name in reasons if name not in exclude)]
-        completed["exclusion_reasons"] = {**reasons, **known}
-    split = raw.get("split") or {}
-    if texts.groups and isinstance(split, dict) and goes_by_features(split):
-        completed["split"] = {**split, "method": "group", "by": texts.groups}
-    return completed
+    reasons = {**texts.measured, **({PATH_COLUMN: PATH_REASON} if has_files else {})}
+    return exclude_measured({**raw, "texts": given}, reasons, texts.groups)
 
 
 def _parse(given: Any) -> Texts | None:

@@ -18,11 +18,11 @@ from components._core.errors import ConfigError, DataError
 from components._core.project.column_config import ColumnReading
 from components._core.project.data_config import Data
 from components._core.project.named_columns import check_columns_exist
-from components._core.project.text_config import PATH
+from components._core.types.file_columns import PATH_COLUMN
 from components._core.types.measured_columns import CHARACTERS, GROUP, LANGUAGE, measured_column
 from components._data.formats.contract import Format, Preview, TableSchema
 from components._data.formats.decode_text import decode_text
-from components._data.formats.file_notes import FileNotes
+from components._data.formats.wrapped import WrappedFormat
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:
@@ -57,13 +57,12 @@ def read_as_texts(data: Data, kind: str) -> Data:
     return data.model_copy(update={"columns": {**data.columns, **added}}) if added and kind in _UNTYPED else data
 
 
-class MeasuredTexts(Format):
+class MeasuredTexts(WrappedFormat):
     """A format with the measured columns of its texts."""
 
     def __init__(self, inner: Format) -> None:
         """Wrap the format of the files."""
-        super().__init__(inner.data)
-        self._inner = inner
+        super().__init__(inner)
         self._texts = inner.data.texts
         self._encoded: frozenset[str] = frozenset()
         self._encodings: dict[str, tuple[int, str]] = {}
@@ -79,16 +78,6 @@ class MeasuredTexts(Format):
             "texts": {"rule": _RULE, **self._texts.model_dump(mode="json", exclude={"language"})},
         }
 
-    @property
-    def unit(self) -> Literal["line", "row"]:
-        """See `Format`."""
-        return self._inner.unit
-
-    @property
-    def detected(self) -> dict[str, Any]:
-        """See `Format`."""
-        return self._inner.detected
-
     def describe(self) -> str:
         """See `Format`; also the encodings of files that are texts, and whether the memory for near duplicates is full."""
         full = [column for column, groups in self._groups.items() if groups.is_full]
@@ -102,15 +91,6 @@ class MeasuredTexts(Format):
         if set(self._encodings) <= {"utf-8"}:
             return ""
         return ", ".join(f"{name} in {count:,} texts ({place})" for name, (count, place) in self._encodings.items())
-
-    def use_notes(self, notes: FileNotes) -> None:
-        """See `Format`."""
-        super().use_notes(notes)
-        self._inner.use_notes(notes)
-
-    def file_options(self, file: SpanFile) -> Any:
-        """See `Format`."""
-        return self._inner.file_options(file)
 
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""
@@ -223,7 +203,11 @@ class MeasuredTexts(Format):
         reasons: dict[int, str] = {}
         for name in self._texts.columns:
             if name in self._encoded:
-                places = examples[PATH] if PATH in examples and pa.types.is_string(examples[PATH].type) else None
+                places = (
+                    examples[PATH_COLUMN]
+                    if PATH_COLUMN in examples and pa.types.is_string(examples[PATH_COLUMN].type)
+                    else None
+                )
                 decoded = [
                     self._decode_cell(cell, reasons, row, places, encodings)
                     for row, cell in enumerate(examples[name].to_pylist())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from components._core.errors import DataError
 from components._core.suggestions import listed
-from components._data.formats.contract import Format, Preview, TableSchema
-from components._data.formats.file_notes import FileNotes
+from components._data.formats.contract import Preview, TableSchema
+from components._data.formats.wrapped import WrappedFormat
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:
@@ -19,36 +19,13 @@ if TYPE_CHECKING:
     from components._data.formats.rows import FileTally, Rows
 
 
-class PartitionedFormat(Format):
+class PartitionedFormat(WrappedFormat):
     """A format whose rows get the columns of their file's folders, as whole numbers where all values are, else as text."""
-
-    def __init__(self, inner: Format) -> None:
-        """Wrap the format of the files."""
-        super().__init__(inner.data)
-        self._inner = inner
 
     @property
     def options(self) -> dict[str, Any]:
         """See `Format`."""
         return {**self._inner.options, "partitioned": True}
-
-    @property
-    def unit(self) -> Literal["line", "row"]:
-        """See `Format`."""
-        return self._inner.unit
-
-    def describe(self) -> str:
-        """See `Format`."""
-        return self._inner.describe()
-
-    def use_notes(self, notes: FileNotes) -> None:
-        """See `Format`."""
-        super().use_notes(notes)
-        self._inner.use_notes(notes)
-
-    def file_options(self, file: SpanFile) -> Any:
-        """See `Format`."""
-        return self._inner.file_options(file)
 
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""

@@ -25,13 +25,13 @@ from components._core.errors import DataError
 from components._core.files import fingerprint_of
 from components._core.store.filesystems import open_filesystem
 from components._core.types.binary_arrays import binary_array
+from components._core.types.file_columns import LABEL_COLUMN, PATH_COLUMN
 from components._data.sources.batch_files import FORMAT, Batches, BatchFiles
 from components._data.sources.contract import NoFilesError, SpanFile
 from components._data.sources.files import FileSource, metadata_of
 from components._data.sources.span_expression import MissingSpans, parse_spans
 from components._data.sources.span_pattern import parse_pattern
 
-LABEL, PATH = "label", "path"
 _HIDDEN = ("_", ".")
 _SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev"})
 """Names of the folders of splits, as data sets are published."""
@@ -103,7 +103,7 @@ class _Folder:
 
     def as_file(self, column: str) -> SpanFile:
         """Return the whole as one file."""
-        schema = pa.schema([(column, pa.large_binary()), (LABEL, pa.string()), (PATH, pa.string())])
+        schema = pa.schema([(column, pa.large_binary()), (LABEL_COLUMN, pa.string()), (PATH_COLUMN, pa.string())])
         files = BatchFiles(lambda _: (schema, self._batches(schema)))
         name = self.roots[0].rpartition("/")[2]
         return SpanFile(self.span, self.roots[0], files, name, self.split, format=FORMAT)

@@ -22,14 +22,15 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from components._core.errors import DataError, first_line
-from components._core.project.picture_config import DEFAULT_COLUMN, PATH_COLUMN, PICTURE_ENDINGS
+from components._core.project.picture_config import DEFAULT_COLUMN, PICTURE_ENDINGS
+from components._core.types.file_columns import LABEL_COLUMN, PATH_COLUMN
 from components._data.sources.batch_files import FORMAT, Batches, BatchFiles
 from components._data.sources.contract import SpanFile
 from components._data.sources.files import FileSource
 from components._data.sources.span_expression import MissingSpans
 
-LABEL, TEXT = "label", "text"
-_TEXTS = {"cls": LABEL, "txt": TEXT}
+TEXT = "text"
+_TEXTS = {"cls": LABEL_COLUMN, "txt": TEXT}
 _JSON = "json"
 _MOST_BYTES = 512 << 20
 _MOST_TEXT = 16 << 20

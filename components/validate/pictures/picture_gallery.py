@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from components._core.pictures.thumbnails import thumbnail_uri
 from components._core.report.page import Page, Picture
 from components._core.types.column_types import TEXT
+from components._core.types.file_columns import PATH_COLUMN
 from components.validate.pictures.copied_pictures import Copies
 from components.validate.pictures.measured_pictures import MeasuredPictures
 from components.validate.pictures.picture_bytes import read_cells
@@ -17,7 +18,6 @@ MOST_SHOWN = 12
 """Maximum number of thumbnails of one finding."""
 MOST_BYTES = 1_000_000
 """Maximum size of all thumbnails of a page."""
-_PATH = "path"
 _LONGEST_PATH = 40
 
 
@@ -45,8 +45,8 @@ def add_galleries(page: Page, found: PictureFindings, columns: dict[str, str]) -
         row: thumbnail_uri(content) if isinstance(content, bytes) else ""
         for row, content in read_cells(found.pictures, rows, found.pictures.column)
     }
-    has_path = columns.get(_PATH) == TEXT.name
-    paths = {row: str(value or "") for row, value in read_cells(found.pictures, rows, _PATH)} if has_path else {}
+    has_path = columns.get(PATH_COLUMN) == TEXT.name
+    paths = {row: str(value or "") for row, value in read_cells(found.pictures, rows, PATH_COLUMN)} if has_path else {}
     left = MOST_BYTES
     for kind, pictures, count in galleries:
         size = sum(len(thumbnails.get(shown.row, "")) for shown in pictures)

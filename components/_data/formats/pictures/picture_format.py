@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from components._core.errors import ConfigError, DataError
 from components._core.project.picture_config import Pictures
 from components._core.suggestions import suggest
 from components._core.types.measured_columns import PICTURE_MEASURES, measured_column
-from components._data.formats.contract import Format, Preview, TableSchema
-from components._data.formats.file_notes import FileNotes
+from components._data.formats.contract import Format, TableSchema
+from components._data.formats.wrapped import WrappedFormat
 from components._data.sources.contract import SpanFile
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _RULE = 1
 """Increased when the same pictures would give other bytes or measures, so that fingerprints differ."""
 
 
-class PictureFormat(Format):
+class PictureFormat(WrappedFormat):
     """A format whose rows have a picture each."""
 
     def __init__(self, inner: Format, pictures: Pictures) -> None:
         """Wrap the format of the files."""
-        super().__init__(inner.data)
-        self._inner, self._pictures = inner, pictures
+        super().__init__(inner)
+        self._pictures = pictures
         self._groups: NearGroups | None = None
         self._is_path = False
 
@@ -44,36 +44,9 @@ class PictureFormat(Format):
         settings = self._pictures.model_dump(include={"column", "max_pixels", "max_mb", "near"})
         return {**self._inner.options, "pictures": {"rule": _RULE, **settings}}
 
-    @property
-    def detected(self) -> dict[str, Any]:
-        """See `Format`."""
-        return self._inner.detected
-
-    @property
-    def unit(self) -> Literal["line", "row"]:
-        """See `Format`."""
-        return self._inner.unit
-
-    def describe(self) -> str:
-        """See `Format`."""
-        return self._inner.describe()
-
-    def use_notes(self, notes: FileNotes) -> None:
-        """See `Format`."""
-        super().use_notes(notes)
-        self._inner.use_notes(notes)
-
-    def file_options(self, file: SpanFile) -> Any:
-        """See `Format`."""
-        return self._inner.file_options(file)
-
     def column_names(self, file: SpanFile) -> list[str]:
         """See `Format`."""
         return [*self._inner.column_names(file), *self._measured]
-
-    def preview(self, file: SpanFile) -> Preview | None:
-        """See `Format`; without the measures."""
-        return self._inner.preview(file)
 
     def infer_schema(self, files: Sequence[SpanFile], label: str) -> TableSchema:
         """See `Format`.

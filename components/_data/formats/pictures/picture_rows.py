@@ -16,8 +16,9 @@ from components._core.pictures.canonical import canonical_bytes
 from components._core.pictures.decode import Limits, PictureError, open_picture
 from components._core.pictures.measures import TYPES, Measures, Reduced, measure_all, reduce_picture
 from components._core.pictures.near_groups import NearGroups
-from components._core.project.picture_config import PATH_COLUMN, Pictures
+from components._core.project.picture_config import Pictures
 from components._core.types.binary_arrays import binary_array
+from components._core.types.file_columns import PATH_COLUMN
 from components._core.types.measured_columns import GROUP, measured_column
 from components._core.types.texts import shorten
 from components._data.formats.bad_rows import BadRow
@@ -131,7 +132,7 @@ class PictureRows:
     @cached_property
     def limits(self) -> Limits:
         """The bounds on a picture."""
-        return Limits(self.pictures.max_pixels, int(self.pictures.max_mb * (1 << 20)))
+        return Limits(self.pictures.max_pixels, self.pictures.max_bytes)
 
     @cached_property
     def files(self) -> PictureFiles:
